@@ -1,0 +1,54 @@
+# Two commands matter: `make demo` and `make test`. Both set themselves up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_MODULES := contracts_abi/node_modules/.package-lock.json
+
+.PHONY: help demo test lint types unit contracts lock clean
+
+help:  ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime  ## Rehearse the sample season on an embedded chain: the main job, end to end
+	$(BIN)/python scripts/demo.py build/demo
+
+test: lint types unit  ## Everything: format, lint, strict types, every test
+
+lint: $(VENV)/.complete
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.complete
+	$(BIN)/mypy
+
+unit: $(VENV)/.complete $(NODE_MODULES)
+	$(BIN)/python -m pytest
+
+contracts: $(VENV)/.complete  ## Compile the contracts anew; `git diff contracts_abi` then shows what changed
+	$(BIN)/python scripts/rebuild_contracts.py
+
+lock: $(VENV)/.complete  ## Resolve the dependencies anew, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
+
+clean:  ## Remove what was made, the environment included
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis contracts_abi/node_modules
+
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.complete: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(NODE_MODULES): contracts_abi/package-lock.json | $(VENV)/.complete
+	$(BIN)/python scripts/rebuild_contracts.py --install-only
+	touch $@

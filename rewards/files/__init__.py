@@ -1,0 +1,1 @@
+"""Files: strict reading, canonical bytes, atomic publication. Source: rulebook, section 1."""

@@ -1,0 +1,97 @@
+"""One epoch from its files: read, check, compute, render, publish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.files.inputs import check_inputs, read_inputs
+from rewards.files.outputs import render_epoch
+from rewards.files.publish import publish
+from rewards.files.published import PublishedEpoch
+from rewards.rules import RULESETS
+from rewards.rules.integers import UINT256_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rewards.merkle.distribution import Distribution
+    from rewards.rules.records import EpochResult, Inputs, Opening
+
+
+@dataclass(frozen=True)
+class ComputedEpoch:
+    """An epoch computed but not yet published: every stage and every byte."""
+
+    inputs: Inputs
+    opening: Opening | None
+    result: EpochResult
+    files: Mapping[str, bytes]
+    distribution: Distribution | None
+
+
+def read_opening(previous: Path | None) -> Opening | None:
+    """Return the predecessor in a folder as its successor opens on it.
+
+    Raises:
+        InvalidInput: It is not there, or was altered since it was published.
+    """
+    if previous is None:
+        return None
+    try:
+        return PublishedEpoch(previous).opening_for_successor()
+    except CheckFailed as error:
+        raise InvalidInput(
+            [
+                Finding(f"{previous}/{f.file}", f.problem, f.remedy, value=f.value)
+                for f in error.findings
+            ]
+        ) from error
+
+
+def load_epoch(inputs: Path, previous: Path | None) -> tuple[Inputs, Opening | None]:
+    """Read and check the inputs of an epoch against its predecessor.
+
+    Raises:
+        InvalidInput: With every finding.
+    """
+    read = read_inputs(inputs)
+    try:
+        opening = read_opening(previous)
+    except InvalidInput as error:
+        raise InvalidInput([*error.findings, *read.findings]) from error
+    return check_inputs(read, opening), opening
+
+
+def compute(inputs: Inputs, opening: Opening | None) -> ComputedEpoch:
+    """Compute an epoch from checked inputs.
+
+    Raises:
+        InvalidInput: The cumulative total would not fit into 256 bits.
+    """
+    result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
+    total = sum(row.cumulative for row in result.allocations)
+    if total >= UINT256_LIMIT:
+        raise InvalidInput(
+            Finding(
+                "epoch.toml",
+                "makes the sum of all cumulative amounts reach 2^256",
+                "check the unit of the pools (whole WCT) and of the adjustments (base units)",
+                column="pools",
+                value=str(total),
+            )
+        )
+    files, distribution = render_epoch(inputs, opening, result)
+    return ComputedEpoch(inputs, opening, result, files, distribution)
+
+
+def compute_folder(inputs: Path, previous: Path | None) -> ComputedEpoch:
+    """Compute an epoch from its folder and its predecessor's."""
+    return compute(*load_epoch(inputs, previous))
+
+
+def publish_epoch(epoch: ComputedEpoch, out: Path) -> bool:
+    """Publish an epoch atomically; return False when it was there already, byte for byte."""
+    return publish(out, epoch.files)

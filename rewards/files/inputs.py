@@ -1,0 +1,443 @@
+"""The input folder of an epoch: what each file holds, how it is read, its canonical copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rewards.errors import Finding, InvalidInput
+from rewards.files.csv_tables import Column, Row, Table, canonical_csv, read_table
+from rewards.files.folder import list_files
+from rewards.files.grammar import (
+    GrammarError,
+    choice_of,
+    format_decimal,
+    format_time,
+    parse_address,
+    parse_boolean,
+    parse_decimal,
+    parse_fraction,
+    parse_hash,
+    parse_identifier,
+    parse_integer,
+    parse_signed,
+    parse_text,
+)
+from rewards.files.toml_documents import TOML_TYPES, Document, canonical_toml
+from rewards.rules import RULESETS
+from rewards.rules.integers import UINT256_LIMIT, WAD
+from rewards.rules.records import (
+    Adjustment,
+    EpochHeader,
+    Inputs,
+    Node,
+    NodeScore,
+    Policy,
+    Pools,
+    Settlement,
+    Status,
+    Wallet,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from rewards.rules.parameters import Parameter
+    from rewards.rules.records import Opening, Problem
+
+UINT256_MAX = UINT256_LIMIT - 1
+
+_parse_status_word = choice_of(*Status)
+
+
+def _parse_status(text: str) -> Status | None:
+    return Status(_parse_status_word(text)) if text else None
+
+
+def _parse_ux_score(text: str) -> int:
+    value = parse_decimal(text)
+    if value > WAD:
+        raise GrammarError("is above 1", "a UX score lies between 0 and 1")
+    return value
+
+
+NODES = Table(
+    "nodes.csv",
+    (
+        Column("node_id", parse_identifier),
+        Column("payout_address", parse_address),
+        Column("stake_weight", parse_integer),
+        Column("machine_ready", parse_boolean),
+        Column("exit_requested", parse_boolean),
+        Column("status", _parse_status),
+    ),
+    key="node_id",
+)
+NODE_SCORES = Table(
+    "node_scores.csv",
+    (
+        Column("node_id", parse_identifier),
+        Column("uptime_seconds", parse_integer),
+        Column("response_time_us", parse_integer),
+        Column("requests", parse_integer),
+    ),
+    key="node_id",
+)
+WALLET_SCORES = Table(
+    "wallet_scores.csv",
+    (
+        Column("wallet_id", parse_identifier),
+        Column("payout_address", parse_address),
+        Column("connections", parse_integer),
+        Column("signatures", parse_integer),
+        Column("certified", parse_boolean),
+        Column("ux_score", _parse_ux_score, default="1"),
+        Column("stake_weight", parse_integer, default="0"),
+    ),
+    key="wallet_id",
+)
+ADJUSTMENTS = Table(
+    "adjustments.csv",
+    (
+        Column("payout_address", parse_address),
+        Column("amount", parse_signed),
+        Column("reason", parse_text),
+        Column("approved_by", parse_text),
+    ),
+)
+TABLES = (NODES, NODE_SCORES, WALLET_SCORES, ADJUSTMENTS)
+REQUIRED = ("epoch.toml", "policy.toml", "settlement.toml")
+KNOWN = (*REQUIRED, *(table.name for table in TABLES))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInputs:
+    """Inputs as read, with what the grammar found and the line of each record.
+
+    Attributes:
+        inputs: The records that could be read, in id order; None without a usable header, policy
+            or settlement target.
+        findings: What the grammar found, file by file.
+        lines: Line per (file, id); only there to word findings.
+    """
+
+    inputs: Inputs | None
+    findings: tuple[Finding, ...]
+    lines: Mapping[tuple[str, str], int]
+
+    def finding(self, problem: Problem) -> Finding:
+        """Return a rule's problem as a finding that names the line."""
+        return Finding(
+            problem.file,
+            problem.problem,
+            problem.remedy,
+            row=self.lines.get((problem.file, problem.key), 0),
+            column=problem.column,
+            value=problem.value,
+        )
+
+
+def read_inputs(folder: Path) -> ReadInputs:
+    """Read every input file of an epoch as far as it can be read; judge with `check_inputs`.
+
+    Raises:
+        InvalidInput: There is no such folder.
+    """
+    findings: list[Finding] = []
+    present = list_files(folder)
+    for name in sorted(set(present) - set(KNOWN)):
+        findings.append(
+            Finding(name, "is an unknown file", "the folder holds only " + ", ".join(KNOWN))
+        )
+    for name in sorted(set(REQUIRED) - set(present)):
+        findings.append(Finding(name, "is missing", "every epoch has this file"))
+
+    def document(name: str, read: Callable[[Document], Any]) -> Any:  # noqa: ANN401
+        if name not in present:
+            return None
+        source = Document(folder / name, name, findings)
+        value = read(source)
+        if source.readable:
+            source.refuse_unknown()
+        return value
+
+    header = document("epoch.toml", _read_header)
+    policy = document("policy.toml", _read_policy)
+    settlement = document("settlement.toml", _read_settlement)
+    rows = {
+        table.name: read_table(folder / table.name, table, findings)
+        for table in TABLES
+        if table.name in present
+    }
+    lines = {
+        (name, row.values[0]): row.line for name, table in rows.items() for row in reversed(table)
+    }
+    if header is None or policy is None or settlement is None:
+        return ReadInputs(None, tuple(findings), lines)
+    inputs = Inputs(
+        header,
+        policy,
+        settlement,
+        _records(rows.get(NODES.name), Node),
+        _records(rows.get(NODE_SCORES.name), NodeScore),
+        _records(rows.get(WALLET_SCORES.name), Wallet),
+        _records(rows.get(ADJUSTMENTS.name), Adjustment),
+    )
+    return ReadInputs(inputs, tuple(findings), lines)
+
+
+def check_inputs(read: ReadInputs, opening: Opening | None) -> Inputs:
+    """Return the inputs if the grammar and the ruleset have nothing against them.
+
+    Raises:
+        InvalidInput: With every finding of every file, those between rows, files and the
+            predecessor included. What a left-out broken row alone would cause is not reported.
+    """
+    findings = list(read.findings)
+    if read.inputs is not None:
+        ruleset = RULESETS[read.inputs.policy.ruleset]
+        findings += [
+            read.finding(problem)
+            for problem in ruleset.input_problems(read.inputs, opening)
+            if not (problem.by_absence and read.findings)
+        ]
+    if findings or read.inputs is None:
+        raise InvalidInput(findings)
+    return read.inputs
+
+
+def _records(rows: Sequence[Row] | None, record: Callable[..., Any]) -> Any:  # noqa: ANN401
+    """Return the records in id order; rows without a unique id in the order of all their cells."""
+    if rows is None:
+        return None
+    return tuple(record(*values) for values in sorted(row.values for row in rows))
+
+
+def _read_header(source: Document) -> EpochHeader | None:
+    epoch = source.integer("epoch", low=1, high=UINT256_MAX)
+    genesis = source.take("genesis", bool, required=False) or False
+    start, end = source.time("start"), source.time("end")
+    pools = [
+        source.parse(f"pools.{name}", parse_decimal)
+        for name in ("nodes", "wallets_eligible", "wallets_certified")
+    ]
+    has_window = any(key.startswith("wallets.") for key in source.values)
+    wallets_start = source.time("wallets.start", required=has_window)
+    wallets_end = source.time("wallets.end", required=has_window)
+    supersedes = source.parse("supersedes", parse_hash, required=False)
+    reason = source.parse("reason", parse_text, required=False)
+    if ("supersedes" in source.values) != ("reason" in source.values):
+        absent = "reason" if "supersedes" in source.values else "supersedes"
+        source.find(absent, None, "is missing", "supersedes and reason go together")
+    if epoch is None or start is None or end is None or None in pools:
+        return None
+    window = Window(start, end)
+    wallet_window = window
+    if wallets_start is not None and wallets_end is not None:
+        wallet_window = Window(wallets_start, wallets_end)
+    return EpochHeader(epoch, genesis, window, Pools(*pools), wallet_window, supersedes, reason)
+
+
+def _read_settlement(source: Document) -> Settlement | None:
+    chain_id = source.integer("chain_id", low=1, high=UINT256_MAX)
+    distributor = source.parse("distributor", parse_address)
+    token = source.parse("token", parse_address)
+    decimals = source.integer("decimals", low=0, high=255)
+    if chain_id is None or distributor is None or token is None or decimals is None:
+        return None
+    return Settlement(chain_id, distributor, token, decimals)
+
+
+def _read_policy(source: Document) -> Policy | None:
+    ruleset_name = source.take("ruleset", str)
+    first_epoch = source.integer("first_epoch", low=1, high=UINT256_MAX)
+    approval = source.parse("approval", parse_text)
+    if ruleset_name is not None and ruleset_name not in RULESETS:
+        source.find(
+            "ruleset", ruleset_name, "is an unknown ruleset", "known: " + ", ".join(RULESETS)
+        )
+    ruleset = RULESETS.get(ruleset_name)
+    if ruleset is None:
+        # Without the ruleset nobody can say which keys are unknown.
+        source.known.update(source.values)
+        return None
+    values = {}
+    for parameter in ruleset.PARAMETERS:
+        given = parameter.key in source.values
+        if given:
+            value = _read_parameter(source, parameter)
+            if value is None:
+                continue
+        else:
+            value = _default(parameter)
+        values[parameter.key] = value
+    for problem in ruleset.policy_problems(values):
+        source.find(problem.column, problem.value, problem.problem, problem.remedy)
+    complete = len(values) == len(ruleset.PARAMETERS)
+    if not complete or first_epoch is None or approval is None:
+        return None
+    canonical = {
+        "ruleset": ruleset_name,
+        "first_epoch": str(first_epoch),
+        "approval": approval,
+        **{
+            parameter.key: _parameter_text(parameter, values[parameter.key])
+            for parameter in ruleset.PARAMETERS
+            if values[parameter.key] is not None
+        },
+    }
+    return Policy(ruleset_name, first_epoch, approval, ruleset.policy_from(values), canonical)
+
+
+def _default(parameter: Parameter) -> Any:  # noqa: ANN401
+    default = parameter.default
+    if isinstance(default, str) and parameter.kind == "decimal":
+        return parse_decimal(default)
+    if isinstance(default, str) and parameter.kind == "fraction":
+        return parse_fraction(default)
+    return default
+
+
+def _read_parameter(source: Document, parameter: Parameter) -> Any:  # noqa: ANN401
+    """Return the value of a parameter within its bounds; None when it is wrong."""
+    key = parameter.key
+    if parameter.kind == "boolean":
+        return source.take(key, bool)
+    if parameter.kind == "integer":
+        return source.integer(key, low=parameter.low, high=parameter.high)
+    if parameter.kind == "choice":
+        return source.parse(key, choice_of(*parameter.choices))
+    if parameter.kind == "fraction":
+        pair: tuple[int, int] | None = source.parse(key, parse_fraction)
+        if pair and not all(parameter.low <= n <= parameter.high for n in pair):
+            bounds = f"both numbers lie within {parameter.low} and {parameter.high}"
+            source.find(key, source.values[key], "is out of bounds", bounds)
+            return None
+        return pair
+    value: int | None = source.parse(key, parse_decimal)
+    if value is not None and not parameter.low <= value <= parameter.high:
+        low, high = format_decimal(parameter.low), format_decimal(parameter.high)
+        source.find(
+            key, source.values[key], "is out of bounds", f"choose a value from {low} to {high}"
+        )
+        return None
+    return value
+
+
+def _parameter_text(parameter: Parameter, value: Any) -> str:  # noqa: ANN401
+    if parameter.kind == "decimal":
+        return format_decimal(value)
+    if parameter.kind == "fraction":
+        return f"{value[0]}/{value[1]}"
+    if parameter.kind == "boolean":
+        return "true" if value else "false"
+    return str(value)
+
+
+# --- canonical copies ------------------------------------------------------------------------
+
+
+def canonical_inputs(inputs: Inputs) -> dict[str, bytes]:
+    """Return the canonical bytes of every input file: one spelling for one meaning.
+
+    Defaults are written out, so what a policy or a wallet table leaves unsaid is published too.
+    """
+    files = {
+        "epoch.toml": canonical_toml(_header_values(inputs)),
+        "policy.toml": canonical_toml(_policy_values(inputs.policy)),
+        "settlement.toml": canonical_toml(
+            {
+                "chain_id": inputs.settlement.chain_id,
+                "distributor": inputs.settlement.distributor,
+                "token": inputs.settlement.token,
+                "decimals": inputs.settlement.decimals,
+            }
+        ),
+    }
+    if inputs.nodes is not None:
+        files[NODES.name] = canonical_csv(
+            NODES.header,
+            (
+                (
+                    node.node_id,
+                    node.payout_address,
+                    str(node.stake_weight),
+                    _boolean(node.machine_ready),
+                    _boolean(node.exit_requested),
+                    node.status or "",
+                )
+                for node in inputs.nodes
+            ),
+        )
+    if inputs.node_scores is not None:
+        files[NODE_SCORES.name] = canonical_csv(
+            NODE_SCORES.header,
+            (
+                (s.node_id, str(s.uptime_seconds), str(s.response_time_us), str(s.requests))
+                for s in inputs.node_scores
+            ),
+        )
+    if inputs.wallets is not None:
+        files[WALLET_SCORES.name] = canonical_csv(
+            WALLET_SCORES.header,
+            (
+                (
+                    wallet.wallet_id,
+                    wallet.payout_address,
+                    str(wallet.connections),
+                    str(wallet.signatures),
+                    _boolean(wallet.certified),
+                    format_decimal(wallet.ux_score),
+                    str(wallet.stake_weight),
+                )
+                for wallet in inputs.wallets
+            ),
+        )
+    if inputs.adjustments is not None:
+        files[ADJUSTMENTS.name] = canonical_csv(
+            ADJUSTMENTS.header,
+            (
+                (a.payout_address, str(a.amount), a.reason, a.approved_by)
+                for a in inputs.adjustments
+            ),
+        )
+    return files
+
+
+def _boolean(value: bool) -> str:  # noqa: FBT001
+    return "true" if value else "false"
+
+
+def _header_values(inputs: Inputs) -> dict[str, str | int | bool]:
+    header = inputs.header
+    values: dict[str, str | int | bool] = {
+        "epoch": header.epoch,
+        "start": format_time(header.window.start),
+        "end": format_time(header.window.end),
+        "pools.nodes": format_decimal(header.pools.nodes),
+        "pools.wallets_eligible": format_decimal(header.pools.wallets_eligible),
+        "pools.wallets_certified": format_decimal(header.pools.wallets_certified),
+    }
+    if header.genesis:
+        values["genesis"] = True
+    if header.wallet_window != header.window:
+        values["wallets.start"] = format_time(header.wallet_window.start)
+        values["wallets.end"] = format_time(header.wallet_window.end)
+    if header.supersedes is not None:
+        values["supersedes"] = header.supersedes
+        values["reason"] = header.reason or ""
+    return values
+
+
+def _policy_values(policy: Policy) -> dict[str, str | int | bool]:
+    kinds = {parameter.key: parameter.kind for parameter in RULESETS[policy.ruleset].PARAMETERS}
+    values: dict[str, str | int | bool] = {}
+    for key, text in policy.canonical.items():
+        toml_type = int if key == "first_epoch" else TOML_TYPES[kinds.get(key, "choice")]
+        if toml_type is bool:
+            values[key] = text == "true"
+        else:
+            values[key] = int(text) if toml_type is int else text
+    return values

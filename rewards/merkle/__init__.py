@@ -1,0 +1,1 @@
+"""Leaves, tree and proofs, byte for byte as OpenZeppelin's StandardMerkleTree makes them."""

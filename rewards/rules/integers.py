@@ -1,0 +1,36 @@
+"""The arithmetic of the rulebook: non-negative integers, floor division, integer roots."""
+
+from __future__ import annotations
+
+from math import isqrt
+
+WAD = 10**18
+"""The scale of every ratio: a ratio x is stored as x * WAD."""
+
+WCT = 10**18
+"""Base units in one WCT."""
+
+UINT256_LIMIT = 2**256
+"""Amounts and totals stay below this."""
+
+
+def iroot(q: int, x: int) -> int:
+    """Return the largest integer r with r**q <= x (rulebook, section 5).
+
+    Newton's method from a start at or above the root falls strictly until it reaches the floor.
+
+    Raises:
+        ValueError: q < 1 or x < 0.
+    """
+    if q < 1 or x < 0:
+        raise ValueError(f"iroot({q}, {x}) is not defined")
+    if q == 1:
+        return x
+    if q == 2:
+        return isqrt(x)
+    root = 1 << -(-x.bit_length() // q)
+    while True:
+        following = ((q - 1) * root + x // root ** (q - 1)) // q
+        if following >= root:
+            return root
+        root = following

@@ -1,0 +1,83 @@
+"""Section 5, `apportion`: divide a pool by weights, to the last base unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rewards.rules.integers import WAD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Apportionment:
+    """The amounts, in the order of the weights, and the numbers that made them.
+
+    Attributes:
+        amounts: Base units per member; the rest of the pool is unallocated.
+        capped: The members that got the cap K.
+        cap_amount: K, or None without a cap.
+        rest_pool: Q, what is left for the members that are not capped.
+        rest_weight: W, the sum of their weights.
+        units: How many members got one unit more than their floor.
+        last_unit: (remainder, position) of the last member that got one; None when none did.
+    """
+
+    amounts: tuple[int, ...]
+    capped: frozenset[int]
+    cap_amount: int | None
+    rest_pool: int
+    rest_weight: int
+    units: int
+    last_unit: tuple[int, int] | None
+
+    @property
+    def total(self) -> int:
+        """What was given out."""
+        return sum(self.amounts)
+
+
+def apportion(pool: int, weights: Sequence[int], cap: int | None) -> Apportionment:
+    """Divide `pool` among members by `weights`, each at most `pool * cap // WAD`.
+
+    The members stand in id order: a tie of remainders goes to the earlier one.
+    What nobody can take (no weight above 0, or everybody at the cap) is not allocated.
+    """
+    members = [i for i, weight in enumerate(weights) if weight > 0]
+    amounts = [0] * len(weights)
+    capped: set[int] = set()
+    rest_pool = pool
+    cap_amount = None
+    if cap is not None:
+        cap_amount = pool * cap // WAD
+        while True:
+            total = sum(weights[i] for i in members)
+            over = {i for i in members if rest_pool * weights[i] > cap_amount * total}
+            if not over:
+                break
+            for i in over:
+                amounts[i] = cap_amount
+            capped |= over
+            members = [i for i in members if i not in over]
+            rest_pool -= cap_amount * len(over)
+    total = sum(weights[i] for i in members)
+    remainders: list[tuple[int, int]] = []
+    left = rest_pool if members else 0
+    for i in members:
+        amounts[i], remainder = divmod(rest_pool * weights[i], total)
+        remainders.append((remainder, i))
+        left -= amounts[i]
+    remainders.sort(key=lambda pair: (-pair[0], pair[1]))
+    for _, i in remainders[:left]:
+        amounts[i] += 1
+    return Apportionment(
+        tuple(amounts),
+        frozenset(capped),
+        cap_amount,
+        rest_pool,
+        total,
+        left,
+        remainders[left - 1] if left else None,
+    )
