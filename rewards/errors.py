@@ -66,11 +66,11 @@ class FindingsError(RewardsError):
         super().__init__("\n".join(map(str, self.findings)))
 
 
-class InvalidInput(FindingsError):
+class InvalidInput(FindingsError):  # noqa: N818 - reads as what it says
     """The input cannot be used; `findings` holds everything that was found, together."""
 
 
-class CheckFailed(FindingsError):
+class CheckFailed(FindingsError):  # noqa: N818
     """A check came to a negative result; `findings` says where."""
 
 

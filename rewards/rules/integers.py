@@ -24,7 +24,7 @@ def iroot(q: int, x: int) -> int:
     """
     if q < 1 or x < 0:
         raise ValueError(f"iroot({q}, {x}) is not defined")
-    if q == 1:
+    if q == 1 or x == 0:
         return x
     if q == 2:
         return isqrt(x)

@@ -1,0 +1,70 @@
+"""The command line: the only room that prints, reads the environment or chooses an exit code.
+
+Each command is a module, loaded when it is called, so that `rewards --help` needs none of web3,
+eth-account and pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from rewards import __version__
+from rewards.cli.console import report_error
+from rewards.errors import RewardsError
+
+COMMANDS = {
+    "compute": "Compute one epoch and publish its folder.",
+    "verify": "Recompute a published epoch and compare every byte.",
+    "prove": "Print an account's Merkle proof.",
+    "explain": "Derive an amount step by step, to the base unit.",
+    "diff": "Show what changed between two epochs.",
+    "dry-run": "Rehearse the settlement on an embedded chain, every claim included.",
+    "next": "Say what is to do next in a season.",
+    "sample": "Write the sample season to a folder.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"rewards.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rewards")
+def rewards() -> None:
+    """Compute, publish, verify and settle the epoch rewards of the WalletConnect Network.
+
+    Every command takes --json and prints one JSON document on stdout; progress goes to stderr.
+    Exit codes: 0 done, 1 a check found something, 2 wrong usage or input, 3 the chain.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; expected errors become findings on stderr and an exit code."""
+    try:
+        rewards(prog_name="rewards", standalone_mode=True)
+    except RewardsError as error:
+        sys.exit(report_error(error, as_json="--json" in sys.argv))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)

@@ -1,0 +1,114 @@
+"""`rewards compute`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rewards.cli.console import answer, json_option, print_table
+from rewards.cli.epochs import require_season, season_option
+from rewards.errors import Finding, InvalidInput
+from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
+from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
+
+
+@click.command()
+@click.argument("inputs", required=False, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to publish.")
+@click.option(
+    "--previous",
+    type=click.Path(path_type=Path),
+    help="The predecessor's published folder; without it the epoch must be a genesis.",
+)
+@season_option
+@click.option("--epoch", type=click.IntRange(min=1), help="Which epoch of the season.")
+@json_option
+def command(
+    inputs: Path | None,
+    out: Path | None,
+    previous: Path | None,
+    season_folder: Path | None,
+    epoch: int | None,
+    as_json: bool,
+) -> None:
+    """Compute one epoch from INPUTS and publish it as the folder OUT.
+
+    Inside a season nothing needs to be named: the next epoch is computed from inputs/NNNNNN on top
+    of the last published one. OUT appears whole or not at all and is never overwritten; if it is
+    there with the same bytes, all is well.
+
+    \b
+    Examples:
+      rewards compute inputs --out out --previous ../000122/out
+      rewards compute --season my-season
+    """
+    if inputs is None:
+        if out or previous:
+            raise click.UsageError("name INPUTS too, or leave the folders to the season")
+        season = require_season(season_folder)
+        number = epoch or season.next()
+        if number is None:
+            raise InvalidInput(
+                Finding(str(season.root), "has no inputs yet", "write inputs/000001 first")
+            )
+        inputs, out, previous = season.inputs(number), season.epoch(number), season.previous(number)
+    elif out is None:
+        raise click.UsageError("say where to publish: --out OUT")
+    computed = compute_folder(inputs, previous)
+    fresh = publish_epoch(computed, out)
+    answer(
+        _summary(computed, out, fresh=fresh),
+        as_json=as_json,
+        text=lambda: _show(computed, out, fresh=fresh),
+    )
+
+
+def _summary(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> dict[str, object]:
+    distribution = epoch.distribution
+    return {
+        "ok": True,
+        "epoch": str(epoch.inputs.header.epoch),
+        "out": str(out),
+        "published": fresh,
+        "manifest_hash": manifest_hash(epoch.files[MANIFEST]),
+        "merkle_root": "0x" + distribution.root.hex() if distribution else None,
+        "leaf_count": str(len(distribution.leaves) if distribution else 0),
+        "epoch_amount": str(sum(row.epoch_amount for row in epoch.result.allocations)),
+        "cumulative_total": str(distribution.cumulative_total if distribution else 0),
+    }
+
+
+def _show(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> None:
+    rows = [
+        (
+            identity.name.replace("_", " "),
+            *(
+                format_wct(amount)
+                for amount in (identity.whole[1], *list(identity.plus.values())[:3])
+            ),
+        )
+        for identity in epoch.result.identities
+        if identity.whole[0] == "pool"
+    ]
+    header = epoch.inputs.header
+    print_table(
+        f"Epoch {header.epoch}, WCT",
+        ("pool", "approved", "paid", "withheld", "unallocated"),
+        rows,
+        right=(1, 2, 3, 4),
+    )
+    if epoch.result.transitions:
+        print_table(
+            "Status changes",
+            ("node", "step", "from", "to", "why"),
+            [(t.node_id, t.step, t.before, t.after, t.reason) for t in epoch.result.transitions],
+        )
+    summary = _summary(epoch, out, fresh=fresh)
+    click.echo(f"epoch amount   {format_wct(int(str(summary['epoch_amount'])))} WCT")
+    click.echo(f"cumulative     {format_wct(int(str(summary['cumulative_total'])))} WCT")
+    click.echo(f"leaves         {summary['leaf_count']}")
+    click.echo(f"root           {summary['merkle_root'] or 'none: nobody has an amount'}")
+    click.echo(f"manifest hash  {summary['manifest_hash']}")
+    click.echo(f"{'published as' if fresh else 'already there:'}   {out}")
+    click.echo(f"next: rewards verify {out}")

@@ -1,0 +1,92 @@
+"""What every command shares: answers on stdout, notes on stderr, errors as exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rewards.errors import ChainError, CheckFailed, FindingsError, InvalidInput, RewardsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rewards.errors import Finding
+
+EXIT_DONE, EXIT_FOUND, EXIT_USAGE, EXIT_CHAIN = 0, 1, 2, 3
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
+)
+
+
+def answer(document: Any, *, as_json: bool, text: Callable[[], None]) -> None:  # noqa: ANN401
+    """Print the result: the document with --json, otherwise what `text` prints."""
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        text()
+
+
+def note(message: str) -> None:
+    """Print a line of progress on stderr."""
+    click.echo(message, err=True)
+
+
+def exit_code(error: RewardsError) -> int:
+    """Return the exit code of an expected error."""
+    if isinstance(error, InvalidInput):
+        return EXIT_USAGE
+    if isinstance(error, ChainError):
+        return EXIT_CHAIN
+    return EXIT_FOUND
+
+
+def report_error(error: RewardsError, *, as_json: bool) -> int:
+    """Print an expected error and return its exit code."""
+    findings = error.findings if isinstance(error, FindingsError) else ()
+    kind = {
+        InvalidInput: "invalid_input",
+        CheckFailed: "check_failed",
+        ChainError: "chain",
+    }
+    if as_json:
+        document = {
+            "ok": False,
+            "error": next((kind[c] for c in type(error).__mro__ if c in kind), "error"),
+            "message": str(error),
+            "findings": [finding.as_json() for finding in findings],
+        }
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    elif findings:
+        show_findings(findings)
+    else:
+        note(f"error: {error}")
+    return exit_code(error)
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    """Print findings on stderr, one a line, with their number at the end."""
+    listed = list(findings)
+    for finding in listed:
+        note(f"error: {finding}")
+    if len(listed) > 1:
+        note(f"{len(listed)} findings")
+
+
+def print_table(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()
+) -> None:
+    """Print a table on stdout, as wide as the terminal; `right` aligns those columns."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(file=sys.stdout, highlight=False, markup=False, emoji=False).print(table)

@@ -1,0 +1,95 @@
+"""A season: the folder in which an operator keeps epoch after epoch.
+
+rewards.toml           format = "wct-season-1", name
+inputs/000123/         the input folder of an epoch
+epochs/000123/         its published folder
+settlements/           plans, receipts, journal
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rewards.errors import Finding, InvalidInput
+from rewards.files.grammar import parse_text
+from rewards.files.toml_documents import Document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEASON_FILE = "rewards.toml"
+SEASON_FORMAT = "wct-season-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """A season's folder and name."""
+
+    root: Path
+    name: str
+
+    @classmethod
+    def open(cls, root: Path) -> Season:
+        """Return the season in a folder.
+
+        Raises:
+            InvalidInput: Its `rewards.toml` is missing or wrong.
+        """
+        findings: list[Finding] = []
+        document = Document(root / SEASON_FILE, SEASON_FILE, findings)
+        form = document.take("format", str)
+        name = document.parse("name", parse_text)
+        document.refuse_unknown()
+        if form is not None and form != SEASON_FORMAT:
+            document.find("format", form, "is not known", f'write "{SEASON_FORMAT}"')
+        if findings:
+            raise InvalidInput(findings)
+        return cls(root, str(name))
+
+    @classmethod
+    def around(cls, folder: Path) -> Season | None:
+        """Return the season that a folder lies in; None when it lies in none."""
+        for candidate in (folder.absolute(), *folder.absolute().parents):
+            if (candidate / SEASON_FILE).is_file():
+                return cls.open(candidate)
+        return None
+
+    def inputs(self, epoch: int) -> Path:
+        """Return the input folder of an epoch."""
+        return self.root / "inputs" / f"{epoch:06d}"
+
+    def epoch(self, epoch: int) -> Path:
+        """Return the published folder of an epoch."""
+        return self.root / "epochs" / f"{epoch:06d}"
+
+    def previous(self, epoch: int) -> Path | None:
+        """Return the published folder before an epoch; None before the season's first."""
+        first = self.first()
+        return None if first is None or epoch <= first else self.epoch(epoch - 1)
+
+    def with_inputs(self) -> list[int]:
+        """Return the epochs that have an input folder, ascending."""
+        return _numbered(self.root / "inputs")
+
+    def published(self) -> list[int]:
+        """Return the published epochs, ascending."""
+        return _numbered(self.root / "epochs")
+
+    def first(self) -> int | None:
+        """Return the season's first epoch; None in an empty season."""
+        return min([*self.with_inputs(), *self.published()], default=None)
+
+    def next(self) -> int | None:
+        """Return the epoch to be computed next; None in an empty season."""
+        published = self.published()
+        return published[-1] + 1 if published else self.first()
+
+
+def _numbered(folder: Path) -> list[int]:
+    """Return the epoch numbers among a folder's subfolders; other names are left alone."""
+    if not folder.is_dir():
+        return []
+    names = (entry.name for entry in folder.iterdir() if entry.is_dir())
+    numbers = (name for name in names if name.isascii() and name.isdigit())
+    return sorted(int(name) for name in numbers if f"{int(name):06d}" == name)

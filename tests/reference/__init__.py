@@ -1,0 +1,1 @@
+"""An independent second program for ruleset ``wct-1`` and a generator of seasons for it."""
