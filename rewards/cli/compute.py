@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rewards.cli.console import answer, json_option, print_table
+from rewards.cli.console import answer, json_option, print_table, short_wct
 from rewards.cli.epochs import require_season, season_option
 from rewards.errors import Finding, InvalidInput
 from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
@@ -83,10 +83,7 @@ def _show(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> None:
     rows = [
         (
             identity.name.replace("_", " "),
-            *(
-                format_wct(amount)
-                for amount in (identity.whole[1], *list(identity.plus.values())[:3])
-            ),
+            *(short_wct(amount) for amount in (identity.whole[1], *identity.plus.values())),
         )
         for identity in epoch.result.identities
         if identity.whole[0] == "pool"

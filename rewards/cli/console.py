@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rewards.errors import ChainError, CheckFailed, FindingsError, InvalidInput, RewardsError
+from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -74,6 +75,12 @@ def show_findings(findings: Iterable[Finding]) -> None:
         note(f"error: {finding}")
     if len(listed) > 1:
         note(f"{len(listed)} findings")
+
+
+def short_wct(amount: int) -> str:
+    """Return base units as WCT for a table: four places, cut off; the exact text is elsewhere."""
+    whole, fraction = divmod(abs(amount), WCT)
+    return f"{'-' if amount < 0 else ''}{whole:,}.{fraction // 10**14:04d}"
 
 
 def print_table(

@@ -51,6 +51,11 @@ class Manifest:
         return int(self.document["epoch"])
 
     @property
+    def ruleset(self) -> str:
+        """The name of the rules that the epoch was computed under."""
+        return str(self.document["ruleset"])
+
+    @property
     def files(self) -> dict[str, str]:
         """SHA-256 of every other file of the folder, by relative name."""
         inputs = self.document["inputs"].items()

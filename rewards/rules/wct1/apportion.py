@@ -17,17 +17,17 @@ class Apportionment:
 
     Attributes:
         amounts: Base units per member; the rest of the pool is unallocated.
-        capped: The members that got the cap K.
         cap_amount: K, or None without a cap.
-        rest_pool: Q, what is left for the members that are not capped.
+        rounds: The members that left with K, round by round.
+        rest_pool: Q, what is left for the members that did not leave.
         rest_weight: W, the sum of their weights.
         units: How many members got one unit more than their floor.
         last_unit: (remainder, position) of the last member that got one; None when none did.
     """
 
     amounts: tuple[int, ...]
-    capped: frozenset[int]
     cap_amount: int | None
+    rounds: tuple[tuple[int, ...], ...]
     rest_pool: int
     rest_weight: int
     units: int
@@ -47,21 +47,21 @@ def apportion(pool: int, weights: Sequence[int], cap: int | None) -> Apportionme
     """
     members = [i for i, weight in enumerate(weights) if weight > 0]
     amounts = [0] * len(weights)
-    capped: set[int] = set()
+    rounds: list[tuple[int, ...]] = []
     rest_pool = pool
     cap_amount = None
     if cap is not None:
         cap_amount = pool * cap // WAD
         while True:
             total = sum(weights[i] for i in members)
-            over = {i for i in members if rest_pool * weights[i] > cap_amount * total}
-            if not over:
+            leaving = tuple(i for i in members if rest_pool * weights[i] > cap_amount * total)
+            if not leaving:
                 break
-            for i in over:
+            for i in leaving:
                 amounts[i] = cap_amount
-            capped |= over
-            members = [i for i in members if i not in over]
-            rest_pool -= cap_amount * len(over)
+            rounds.append(leaving)
+            members = sorted(set(members).difference(leaving))
+            rest_pool -= cap_amount * len(leaving)
     total = sum(weights[i] for i in members)
     remainders: list[tuple[int, int]] = []
     left = rest_pool if members else 0
@@ -74,8 +74,8 @@ def apportion(pool: int, weights: Sequence[int], cap: int | None) -> Apportionme
         amounts[i] += 1
     return Apportionment(
         tuple(amounts),
-        frozenset(capped),
         cap_amount,
+        tuple(rounds),
         rest_pool,
         total,
         left,

@@ -1,0 +1,1 @@
+"""For the auditor: recompute, derive, compare. No keys, nothing that sends."""

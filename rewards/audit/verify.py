@@ -1,0 +1,185 @@
+"""Recompute a published epoch from its own inputs and compare every byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rewards.errors import CheckFailed, Finding, InvalidInput, InvariantBroken
+from rewards.files.epoch import compute
+from rewards.files.folder import walk_files
+from rewards.files.inputs import canonical_inputs, check_inputs, read_inputs
+from rewards.files.outputs import ALLOCATIONS_CSV, INPUTS_FOLDER, MANIFEST, STATE
+from rewards.files.published import TAKE_AGAIN, PublishedEpoch
+from rewards.merkle.tree import root_from_proof
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rewards.merkle.distribution import Distribution
+    from rewards.rules.records import Opening
+
+
+def verify_epoch(
+    folder: Path, previous: Path | None = None, inputs: Path | None = None
+) -> list[Finding]:
+    """Return everything in which a published epoch is not what its inputs make of it.
+
+    The folder alone is enough: what the predecessor handed over is recorded in it. With `previous`
+    that record is held against the predecessor itself, with `inputs` the inputs are held against
+    those files.
+
+    Returns:
+        Findings, the altered files first; none when every byte, proof and identity is right.
+
+    Raises:
+        InvalidInput: There is no published folder, or `previous` or `inputs` cannot be read.
+    """
+    try:
+        published = PublishedEpoch(folder)
+    except CheckFailed as error:
+        return list(error.findings)
+    altered = published.altered_files()
+    predecessor = PublishedEpoch(previous) if previous else None
+    findings = _predecessor_findings(published, predecessor) if predecessor else []
+    findings += _input_findings(published, inputs) if inputs else []
+    if any(_is_source(finding.file) for finding in altered):
+        # What would be computed from altered sources says nothing more.
+        return altered + findings
+    try:
+        opening = published.own_opening()
+        expected = compute(check_inputs(read_inputs(folder / INPUTS_FOLDER), opening), opening)
+    except (InvalidInput, InvariantBroken) as error:
+        return [*altered, *findings, *_as_findings(error)]
+    different = _byte_findings(published, expected.files)
+    if expected.distribution:
+        different += _proof_findings(expected.distribution)
+    if predecessor and not (findings or different):
+        findings += _handover_findings(opening, predecessor)
+    return different + findings
+
+
+def _is_source(name: str) -> bool:
+    """Return whether a recomputation starts from the file."""
+    return name.startswith(INPUTS_FOLDER) or name in (STATE, ALLOCATIONS_CSV)
+
+
+def _as_findings(error: Exception) -> list[Finding]:
+    if isinstance(error, InvalidInput):
+        return [
+            Finding(f"{INPUTS_FOLDER}{f.file}", f.problem, f.remedy, f.row, f.column, f.value)
+            for f in error.findings
+        ]
+    return [Finding(MANIFEST, f"has no recomputation: {error}", "report this as a defect")]
+
+
+def _byte_findings(published: PublishedEpoch, expected: Mapping[str, bytes]) -> list[Finding]:
+    """Compare the folder with the recomputed bytes; name the first difference of each file."""
+    findings = []
+    present = set(walk_files(published.folder))
+    for name in sorted(present | set(expected), key=lambda name: (name == MANIFEST, name)):
+        if name not in expected:
+            findings.append(Finding(name, "is not part of the epoch", "remove it"))
+        elif name not in present:
+            findings.append(Finding(name, "is missing", TAKE_AGAIN))
+        else:
+            actual = (published.folder / name).read_bytes()
+            if actual != expected[name]:
+                findings.append(_first_difference(name, actual, expected[name]))
+    return findings
+
+
+def _first_difference(name: str, actual: bytes, expected: bytes) -> Finding:
+    """Return the first line in which a file differs from its recomputation."""
+    pairs = zip(actual.split(b"\n"), expected.split(b"\n"), strict=False)
+    for row, (here, there) in enumerate(pairs, start=1):
+        if here != there:
+            return Finding(
+                name,
+                f"differs from the recomputation, which gives {there.decode()[:200]!r}",
+                "do not settle this epoch; ask its publisher",
+                row=row,
+                value=here.decode(errors="replace"),
+            )
+    return Finding(name, "differs from the recomputation in length", TAKE_AGAIN)
+
+
+def _proof_findings(distribution: Distribution) -> list[Finding]:
+    """Fold every leaf's proof, the sentinel's too, up to the root."""
+    return [
+        Finding("distribution.json", "has a proof that misses the root", "report this", value=leaf)
+        for leaf, amount in distribution.leaves
+        if root_from_proof(distribution.domain.leaf_hash(leaf, amount), distribution.proof(leaf))
+        != distribution.root
+    ]
+
+
+def _predecessor_findings(published: PublishedEpoch, predecessor: PublishedEpoch) -> list[Finding]:
+    named = published.manifest.previous_hash
+    if named != predecessor.manifest.hash:
+        return [
+            Finding(
+                MANIFEST,
+                f"names another predecessor than {predecessor}, whose manifest hash is "
+                f"{predecessor.manifest.hash}",
+                "give the folder of the predecessor that it names, if that is the right one",
+                column="previous_manifest_hash",
+                value=named or "none",
+            )
+        ]
+    return [
+        Finding(f"{predecessor}/{f.file}", f.problem, f.remedy, value=f.value)
+        for f in predecessor.altered_files()
+    ]
+
+
+def _handover_findings(opening: Opening | None, predecessor: PublishedEpoch) -> list[Finding]:
+    """Hold what the folder says it took over against what the predecessor closed with."""
+    closed = predecessor.opening_for_successor()
+    if opening is None:
+        return [Finding(STATE, "takes nothing over from the predecessor", TAKE_AGAIN)]
+    findings = []
+    if opening.state != closed.state:
+        findings.append(
+            Finding(STATE, "opens on another state than the predecessor closed with", TAKE_AGAIN)
+        )
+    carried = {a: held for a, held in closed.ledger.items() if held.cumulative or held.recovery}
+    for account in sorted({*opening.ledger, *carried}):
+        here, there = opening.ledger.get(account), carried.get(account)
+        if here != there:
+            findings.append(
+                Finding(
+                    "allocations.csv",
+                    f"opens on {here}, the predecessor closed with {there}",
+                    "do not settle this epoch; ask its publisher",
+                    column="previous_cumulative",
+                    value=account,
+                )
+            )
+    return findings
+
+
+def _input_findings(published: PublishedEpoch, inputs: Path) -> list[Finding]:
+    """Hold the published inputs against a folder of input files."""
+    read = read_inputs(inputs)
+    if read.findings or read.inputs is None:
+        raise InvalidInput(read.findings)
+    given = canonical_inputs(read.inputs)
+    names = {
+        name.removeprefix(INPUTS_FOLDER)
+        for name in published.manifest.files
+        if name.startswith(INPUTS_FOLDER)
+    }
+    findings = []
+    for name in sorted(names | set(given)):
+        if name not in given or name not in names:
+            where = "published" if name in names else "given"
+            findings.append(
+                Finding(f"{INPUTS_FOLDER}{name}", f"is only among the {where} inputs", "compare")
+            )
+            continue
+        path = published.folder / INPUTS_FOLDER / name
+        if path.is_file() and path.read_bytes() != given[name]:
+            difference = _first_difference(f"{INPUTS_FOLDER}{name}", path.read_bytes(), given[name])
+            findings.append(difference)
+    return findings

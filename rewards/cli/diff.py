@@ -1,0 +1,87 @@
+"""`rewards diff`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from rewards.audit.diff import Change, EpochDiff, compare
+from rewards.cli.console import (
+    EXIT_FOUND,
+    answer,
+    json_option,
+    print_table,
+    short_wct,
+    show_findings,
+)
+from rewards.cli.epochs import locate, season_option
+from rewards.files.published import PublishedEpoch
+from rewards.merkle.keccak import to_checksum
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTHING = "-"
+
+
+@click.command()
+@click.argument("first", metavar="OUT_A")
+@click.argument("second", metavar="OUT_B")
+@click.option("--top", default=20, show_default=True, help="How many accounts to show.")
+@season_option
+@json_option
+def command(first: str, second: str, top: int, season_folder: Path | None, as_json: bool) -> None:
+    """Show what changed from the published epoch OUT_A to OUT_B.
+
+    Both are folders, or inside a season epochs' numbers. New, vanished and changed payees (the
+    largest moves first), status changes, payout addresses, parameters and pools.
+    """
+    difference = compare(
+        PublishedEpoch(locate(first, season_folder).folder),
+        PublishedEpoch(locate(second, season_folder).folder),
+    )
+    answer(difference.as_json(), as_json=as_json, text=lambda: _show(difference, top))
+    if not as_json:
+        show_findings(difference.findings)
+    sys.exit(EXIT_FOUND if difference.findings else 0)
+
+
+def _show(difference: EpochDiff, top: int) -> None:
+    header = ("", f"epoch {difference.before}", f"epoch {difference.after}")
+    for title, changes in (
+        ("Parameters", difference.parameters),
+        ("Pools, base units", difference.pools),
+        ("Closing status of nodes", difference.statuses),
+        ("Payout addresses", difference.payout_addresses),
+    ):
+        if changes:
+            print_table(title, header, [_texts(change) for change in changes])
+    kinds = [row.kind for row in difference.accounts]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+    shown = difference.accounts[:top]
+    if shown:
+        print_table(
+            f"Accounts, WCT in the epoch: {counts}; the {len(shown)} largest moves",
+            ("account", header[1], header[2]),
+            [
+                (
+                    to_checksum(row.account),
+                    _amount(row.amount_before, row.kind in ("new", "returned")),
+                    _amount(row.amount_after, row.kind == "vanished"),
+                )
+                for row in shown
+            ],
+            right=(1, 2),
+        )
+    else:
+        click.echo("no account's amount changed")
+
+
+def _texts(change: Change) -> tuple[str, str, str]:
+    return change.name, change.before or NOTHING, change.after or NOTHING
+
+
+def _amount(amount: int, absent: bool) -> str:
+    return NOTHING if absent else short_wct(amount)

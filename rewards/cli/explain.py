@@ -1,0 +1,93 @@
+"""`rewards explain`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from rewards.audit.explain import derive, document_of
+from rewards.audit.explain.derivation import Derivation, PublishedColumn, Step, format_value
+from rewards.cli.console import answer, json_option
+from rewards.cli.epochs import locate, season_option
+from rewards.cli.words import epoch_and_subject
+from rewards.files.published import PublishedEpoch
+from rewards.rules.integers import WAD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WIDTH = 78
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[OUT] ID_OR_ACCOUNT")
+@season_option
+@json_option
+def command(words: tuple[str, ...], season_folder: Path | None, as_json: bool) -> None:
+    """Derive the amount of a node, a wallet or an account, step by step, to the base unit.
+
+    OUT is a published folder, or inside a season an epoch's number (by default the last). Each step
+    names its rule section, formula and numbers; with --json an outside program can evaluate them.
+    """
+    out, subject = epoch_and_subject(words)
+    published = PublishedEpoch(locate(out, season_folder).folder)
+    derivations = derive(published, subject)
+
+    def show() -> None:
+        click.echo(f"Epoch {published.manifest.epoch}, ruleset {published.manifest.ruleset}")
+        for derivation in derivations:
+            _show(derivation)
+
+    answer(document_of(published, subject, derivations), as_json=as_json, text=show)
+
+
+def _show(derivation: Derivation) -> None:
+    click.echo(f"\n{derivation.kind} {derivation.subject}")
+    if derivation.kind != "account":
+        click.echo(f"  paid to: {derivation.payout_address}")
+    for name, value in derivation.facts.items():
+        click.echo(f"  {name}: {value}")
+    for step in derivation.steps:
+        _show_step(step)
+    click.echo(f"\n  {derivation.subject} in this epoch: {format_value(derivation.amount, 'wct')}")
+    click.echo(f"  = {derivation.amount} base units")
+
+
+def _show_step(step: Step) -> None:
+    click.echo(f"\n  §{step.section}  {step.symbol} = {step.formula}")
+    if step.when:
+        click.echo(f"      because {step.when}")
+    numbers = _in_numbers(step)
+    if numbers:
+        for line in numbers:
+            click.echo(f"      {line}")
+    click.echo(f"      = {step.value}" + _in_unit(step))
+    if step.note:
+        click.echo(f"      ({step.note})")
+
+
+def _in_unit(step: Step) -> str:
+    if step.unit == "count" or step.value == 0:
+        return ""
+    return f"   ({format_value(step.value, step.unit)})"
+
+
+def _in_numbers(step: Step) -> list[str]:
+    """Return the inputs that the formula or its condition names, a line each."""
+    used = set(re.findall(r"[A-Za-z_]\w*", f"{step.formula} {step.when or ''}"))
+    lines = []
+    for name, value in step.inputs.items():
+        if name not in used:
+            continue
+        if isinstance(value, PublishedColumn):
+            shown = f"the {len(value.values)} values of {value.column} in {value.file}"
+        elif isinstance(value, list):
+            shown = ", ".join(map(str, value)) or "none"
+        elif value == WAD and not isinstance(value, bool):
+            shown = "10^18"
+        else:
+            shown = str(value)
+        lines.append(f"{name} = {shown}")
+    return lines

@@ -1,0 +1,114 @@
+"""`rewards verify`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rewards.audit.verify import verify_epoch
+from rewards.cli.console import EXIT_FOUND, answer, json_option, note, show_findings
+from rewards.cli.epochs import Located, locate, require_season, season_option
+from rewards.files.published import PublishedEpoch
+
+if TYPE_CHECKING:
+    from rewards.errors import Finding
+
+
+@click.command()
+@click.argument("out", required=False)
+@click.option(
+    "--previous",
+    type=click.Path(path_type=Path),
+    help="Hold it against the predecessor's published folder too.",
+)
+@click.option("--inputs", type=click.Path(path_type=Path), help="Check that these were the inputs.")
+@click.option("--rpc", "urls", multiple=True, help="Hold it against the chain too; repeatable.")
+@season_option
+@json_option
+def command(
+    out: str | None,
+    previous: Path | None,
+    inputs: Path | None,
+    urls: tuple[str, ...],
+    season_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Recompute the published epoch OUT and compare every byte, proof and identity.
+
+    OUT is a folder, or inside a season an epoch's number. Without OUT the whole season is verified,
+    each epoch against its predecessor. Nothing but the folder is needed; exit code 1 and the file's
+    name if anything differs.
+    """
+    if out is None:
+        if previous or inputs:
+            raise click.UsageError("--previous and --inputs go with one epoch: name OUT")
+        season = require_season(season_folder)
+        epochs = [
+            Located(season.epoch(number), season.previous(number), number)
+            for number in season.published()
+        ]
+        if not epochs:
+            raise click.UsageError(f"{season.root} has no published epoch yet")
+    else:
+        located = locate(out, season_folder)
+        epochs = [Located(located.folder, previous or located.previous, located.number)]
+    results = [
+        _verify(epoch, inputs, urls if epoch is epochs[-1] else (), quiet=as_json)
+        for epoch in epochs
+    ]
+    good = all(result["ok"] for result in results)
+    answer(
+        results[0] if out is not None else {"ok": good, "epochs": results},
+        as_json=as_json,
+        text=lambda: click.echo(
+            f"verified: {len(epochs)} epoch{'s' if len(epochs) > 1 else ''}, every byte"
+            if good
+            else "NOT verified"
+        ),
+    )
+    sys.exit(0 if good else EXIT_FOUND)
+
+
+def _verify(
+    epoch: Located, inputs: Path | None, urls: tuple[str, ...], *, quiet: bool
+) -> dict[str, Any]:
+    findings: list[Finding] = verify_epoch(epoch.folder, epoch.previous, inputs)
+    result: dict[str, Any] = {"out": str(epoch.folder)}
+    if not findings:
+        published = PublishedEpoch(epoch.folder)
+        manifest = published.manifest
+        against = "its predecessor" if epoch.previous else "itself"
+        if manifest.previous_hash and not epoch.previous:
+            result["trusted"] = "what the predecessor handed over: give --previous to check it"
+        result |= {
+            "epoch": str(manifest.epoch),
+            "manifest_hash": manifest.hash,
+            "merkle_root": manifest.root,
+            "previous_manifest_hash": manifest.previous_hash,
+        }
+        if not quiet:
+            note(f"epoch {manifest.epoch}: recomputed, held against {against}: equal")
+            if "trusted" in result:
+                note(f"  taken on trust: {result['trusted']}")
+        if urls:
+            findings = _verify_on_chain(published, urls, result, quiet=quiet)
+    result |= {"ok": not findings, "findings": [finding.as_json() for finding in findings]}
+    if not quiet:
+        show_findings(findings)
+    return result
+
+
+def _verify_on_chain(
+    published: PublishedEpoch, urls: tuple[str, ...], result: dict[str, Any], *, quiet: bool
+) -> list[Finding]:
+    from rewards.chain.settlement_check import check_settlement
+
+    report, findings = check_settlement(published, urls)
+    result["chain"] = report
+    if not quiet:
+        for name, value in report.items():
+            note(f"  {name.replace('_', ' ')}: {value}")
+    return findings
