@@ -1,0 +1,1 @@
+"""The sample season: committed bytes, and a story that the rules must tell."""
