@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from rewards.errors import Finding, InvalidInput
-from rewards.files.frames import read_frame
+from rewards.files.frames import join_by, read_frame
 from rewards.files.outputs import ALLOCATIONS_CSV, MANIFEST
 
 if TYPE_CHECKING:
@@ -185,20 +183,14 @@ def _payout_changes(first: PublishedEpoch, second: PublishedEpoch) -> list[Chang
 def _accounts(first: PublishedEpoch, second: PublishedEpoch) -> list[AccountChange]:
     """Return the accounts whose amount or cumulative changed, the largest move first."""
     columns = ["account", "epoch_amount", "cumulative"]
-    both = pd.merge(
+    both = join_by(
+        "account",
         read_frame(first, ALLOCATIONS_CSV)[columns],
         read_frame(second, ALLOCATIONS_CSV)[columns],
-        on="account",
-        how="outer",
-        suffixes=("_before", "_after"),
     )
-    # An outer join leaves NaN where one side has no row; a float never touches an amount.
-    amounts = both.drop(columns="account").astype(object).where(both.notna(), 0)
     rows = [
         AccountChange(account, _kind(a0, a1, c0), a0, a1, c0, c1)
-        for account, (a0, c0, a1, c1) in zip(
-            both["account"], amounts.itertuples(index=False, name=None), strict=True
-        )
+        for account, a0, c0, a1, c1 in both.itertuples(index=False, name=None)
         if a0 != a1 or c1 < c0
     ]
     return sorted(rows, key=lambda row: (-abs(row.delta), row.account))

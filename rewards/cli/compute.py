@@ -96,11 +96,11 @@ def _show(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> None:
         right=(1, 2, 3, 4),
     )
     if epoch.result.transitions:
-        print_table(
-            "Status changes",
-            ("node", "step", "from", "to", "why"),
-            [(t.node_id, t.step, t.before, t.after, t.reason) for t in epoch.result.transitions],
-        )
+        click.echo("Status changes\n")
+        for move in epoch.result.transitions:
+            click.echo(f" {move.step:<8} {move.node_id}: {move.before} to {move.after}")
+            click.echo(f"          {move.reason}")
+        click.echo()
     summary = _summary(epoch, out, fresh=fresh)
     click.echo(f"epoch amount   {format_wct(int(str(summary['epoch_amount'])))} WCT")
     click.echo(f"cumulative     {format_wct(int(str(summary['cumulative_total'])))} WCT")

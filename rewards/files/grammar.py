@@ -91,13 +91,6 @@ def parse_decimal(text: str, places: int = DECIMAL_PLACES) -> int:
     return value
 
 
-def format_decimal(value: int, places: int = DECIMAL_PLACES) -> str:
-    """Return the shortest decimal text of an integer of 10^-places."""
-    whole, fraction = divmod(value, 10**places)
-    digits = f"{fraction:0{places}d}".rstrip("0")
-    return f"{whole}.{digits}" if digits else str(whole)
-
-
 def parse_boolean(text: str) -> bool:
     """Return the value of `true` or `false`, the only two spellings."""
     if text not in ("true", "false"):

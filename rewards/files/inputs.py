@@ -11,7 +11,6 @@ from rewards.files.folder import list_files
 from rewards.files.grammar import (
     GrammarError,
     choice_of,
-    format_decimal,
     format_time,
     parse_address,
     parse_boolean,
@@ -25,7 +24,7 @@ from rewards.files.grammar import (
 )
 from rewards.files.toml_documents import TOML_TYPES, Document, canonical_toml
 from rewards.rules import RULESETS
-from rewards.rules.integers import UINT256_LIMIT, WAD
+from rewards.rules.integers import UINT256_LIMIT, WAD, format_decimal
 from rewards.rules.records import (
     Adjustment,
     EpochHeader,

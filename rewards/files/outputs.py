@@ -14,7 +14,6 @@ from rewards.files.csv_tables import Column, Table, canonical_csv
 from rewards.files.documents import canonical_json
 from rewards.files.grammar import (
     GrammarError,
-    format_decimal,
     format_time,
     parse_address,
     parse_identifier,
@@ -22,6 +21,7 @@ from rewards.files.grammar import (
 from rewards.files.inputs import canonical_inputs
 from rewards.merkle.distribution import LEAF_ENCODING, Distribution, Domain
 from rewards.merkle.keccak import keccak256
+from rewards.rules.integers import format_decimal
 from rewards.rules.records import NodeState, Settlement, State, Status
 
 if TYPE_CHECKING:

@@ -34,3 +34,10 @@ def iroot(q: int, x: int) -> int:
         if following >= root:
             return root
         root = following
+
+
+def format_decimal(value: int, places: int = 18) -> str:
+    """Return the shortest decimal text of an integer of 10^-places, exactly."""
+    whole, fraction = divmod(value, 10**places)
+    digits = f"{fraction:0{places}d}".rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)

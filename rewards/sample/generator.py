@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rewards.files.csv_tables import canonical_csv
-from rewards.files.grammar import format_decimal, format_time, parse_time
+from rewards.files.grammar import format_time, parse_time
 from rewards.files.inputs import ADJUSTMENTS, NODE_SCORES, NODES, WALLET_SCORES
-from rewards.rules.integers import WCT
+from rewards.rules.integers import WCT, format_decimal
 from rewards.rules.records import Status
 from rewards.sample.dice import Dice, sample_address
 from rewards.sample.story import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rewards.rules.integers import format_decimal
 from rewards.rules.records import NodeState, Status, Transition
 
 if TYPE_CHECKING:
@@ -98,7 +99,10 @@ class Lifecycle:
             score = self.performances[node.node_id].score
             if score < tau:
                 until = self.end + self.policy.confinement_seconds
-                reason = f"score {score} < tau {tau}; confined until {until}"
+                reason = (
+                    f"score {format_decimal(score)} < tau {format_decimal(tau)}; "
+                    f"confined until {until}"
+                )
                 self._move(node, "confine", CONFINED, reason, confined_until=until)
 
     def call_up(self) -> None:
@@ -157,4 +161,4 @@ class Lifecycle:
 
 
 def _ranked_by(node: Node) -> str:
-    return f"stake weight {node.stake_weight}"
+    return f"stake weight {format_decimal(node.stake_weight)}"
