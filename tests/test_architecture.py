@@ -1,0 +1,162 @@
+"""The rooms of the house: who may import whom, and what the rulebook's code may not hold."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "rewards"
+
+HEAVY = {"web3", "eth_account", "eth_tester", "eth", "pandas", "duckdb", "ibis", "pyspark", "numba"}
+
+# Per room: the other rooms it may import, and the packages beyond the standard library.
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "rules": (set(), set()),
+    "merkle": (set(), {"sha3", "numpy"}),
+    "files": ({"errors", "rules", "merkle"}, {"pandas"}),
+    "sample": ({"errors", "rules", "merkle", "files"}, set()),
+    "measure": ({"errors", "files", "rules"}, {"ibis", "duckdb", "pyarrow", "pyspark"}),
+    "chain": (
+        {"errors", "merkle", "files"},
+        {"contracts_abi", "web3", "eth_account", "eth_abi", "eth_utils", "eth_tester", "eth"}
+        | {"eth_typing", "hexbytes", "dotenv", "requests"},
+    ),
+    "audit": ({"errors", "rules", "merkle", "files", "measure"}, {"jinja2"}),
+    "rehearsal": (
+        {"errors", "rules", "merkle", "files", "chain", "audit"},
+        {"contracts_abi", "web3", "eth_utils", "eth_typing"},
+    ),
+    "cli": (
+        {"errors", "rules", "merkle", "files", "sample", "measure", "chain", "audit"}
+        | {"rehearsal", "__init__"},
+        {"click", "rich", "dotenv"},
+    ),
+    "__init__": (set(), set()),
+    "__main__": ({"cli"}, set()),
+}
+PANDAS_MODULE = "rewards/files/frames.py"
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> list[tuple[int, str]]:
+    """Return (line, dotted name) of every import, type-checking ones and lazy ones included."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "rewards":
+                found += [(node.lineno, f"rewards.{alias.name}") for alias in node.names]
+            else:
+                found.append((node.lineno, node.module or ""))
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports__point_one_way(path: Path) -> None:
+    rooms, packages = ROOMS[room_of(path)]
+    wrong = []
+    for line, name in imported(path):
+        top, *rest = name.split(".")
+        if top == "rewards":
+            target = rest[0] if rest and rest[0] in ROOMS else "__init__"
+            if target not in rooms | {room_of(path)}:
+                wrong.append(f"line {line}: {name}")
+        elif top not in sys.stdlib_module_names and top not in packages:
+            wrong.append(f"line {line}: {name}")
+    assert not wrong
+
+
+def test_chain__imports_no_formula() -> None:
+    for path in modules():
+        if room_of(path) == "chain":
+            assert not [name for _, name in imported(path) if name.startswith("rewards.rules.wct")]
+
+
+def test_pandas__is_imported_by_one_module() -> None:
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for path in modules()
+        if any(name.split(".")[0] == "pandas" for _, name in imported(path))
+    }
+    assert users == {PANDAS_MODULE}
+
+
+RULES = [path for path in modules() if room_of(path) == "rules"]
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rules__are_pure_integer_arithmetic(path: Path) -> None:
+    wrong = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
+            wrong.append(f"line {line}: true division")
+        if isinstance(node, ast.Constant) and isinstance(node.value, float | complex):
+            wrong.append(f"line {line}: {node.value}")
+        if isinstance(node, ast.Name) and node.id in {"float", "round", "open", "Decimal", "eval"}:
+            wrong.append(f"line {line}: {node.id}")
+    names = {name.split(".")[0] for _, name in imported(path)}
+    wrong += sorted(names & {"decimal", "fractions", "random", "os", "time", "datetime", "locale"})
+    assert not wrong
+
+
+def test_only_the_command_line__prints_or_reads_the_environment() -> None:
+    wrong = []
+    for path in modules():
+        if room_of(path) == "cli":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in {"print", "input", "exit"}:
+                    wrong.append(f"{path}:{node.lineno}: {node.func.id}")
+            elif isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}:
+                wrong.append(f"{path}:{node.lineno}: {node.attr}")
+    assert not wrong
+
+
+def test_scripts__hold_no_logic() -> None:
+    for path in sorted((ROOT / "scripts").glob("*.py")):
+        code = [
+            line for line in path.read_text(encoding="utf-8").splitlines() if line.strip(" #'\"")
+        ]
+        assert len(code) <= 60, path
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Return the top-level packages that a command line loads."""
+    code = (
+        "import sys\n"
+        "from rewards.cli import main\n"
+        f"sys.argv = ['rewards', *{list(arguments)!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(run.stderr.splitlines()[-1].split())
+
+
+def test_help__loads_no_heavy_package() -> None:
+    assert not loaded_by("--help") & (HEAVY | {"rich", "rewards.rules"})
+
+
+@pytest.mark.parametrize("command", ["compute", "verify", "prove", "explain", "next"])
+def test_offline_commands__load_no_heavy_package(command: str) -> None:
+    assert not loaded_by(command, "--help") & HEAVY
