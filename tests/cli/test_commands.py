@@ -1,0 +1,206 @@
+"""The command line as a user meets it: output, exit codes, messages, nothing half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rewards.cli import COMMANDS
+from rewards.files.folder import walk_files
+from rewards.sample import copy_season
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def rewards(
+    *arguments: object, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rewards", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+
+
+def rewards_json(*arguments: object, code: int = 0) -> Any:
+    run = rewards(*arguments, "--json")
+    assert run.returncode == code, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample season with its first three epochs computed by the command line."""
+    root = tmp_path_factory.mktemp("cli") / "season"
+    copy_season(root)
+    for _ in range(3):
+        assert rewards("compute", "--season", root).returncode == 0
+    return root
+
+
+@pytest.fixture
+def inputs(season: Path, tmp_path: Path) -> Path:
+    """A copy of the first epoch's inputs to damage."""
+    target = tmp_path / "inputs"
+    shutil.copytree(season / "inputs" / "000001", target)
+    return target
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command__has_help_and_json(command: str) -> None:
+    run = rewards(command, "--help")
+    assert run.returncode == 0
+    assert "--json" in run.stdout
+    assert len(run.stdout.splitlines()) > 6
+
+
+def test_compute__outside_a_season__publishes_and_says_what_is_next(
+    inputs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    document = rewards_json("compute", inputs, "--out", out)
+    assert document["published"] is True
+    assert rewards_json("compute", inputs, "--out", out)["published"] is False
+    assert rewards_json("verify", out)["manifest_hash"] == document["manifest_hash"]
+    text = rewards("compute", inputs, "--out", out)
+    assert "already there" in text.stdout
+    assert "next: rewards verify" in text.stdout
+
+
+def test_compute__over_another_epoch__is_refused(season: Path, inputs: Path) -> None:
+    out = season / "epochs" / "000002"
+    before = {name: (out / name).read_bytes() for name in walk_files(out)}
+    run = rewards("compute", inputs, "--out", out)
+    assert run.returncode == 2
+    assert "never overwritten" in run.stderr
+    assert {name: (out / name).read_bytes() for name in walk_files(out)} == before
+
+
+def test_bad_input__names_file_row_column_value_and_remedy_and_writes_nothing(
+    inputs: Path, tmp_path: Path
+) -> None:
+    nodes = inputs / "nodes.csv"
+    lines = nodes.read_text().splitlines()
+    cells = lines[3].split(",")
+    cells[2] = "1_000"
+    lines[3] = ",".join(cells)
+    nodes.write_text("\n".join(lines) + "\n")
+    (inputs / "node_scores.csv").write_text("node_id,uptime_seconds,response_time_us\n")
+    out = tmp_path / "out"
+    run = rewards("compute", inputs, "--out", out)
+    assert run.returncode == 2
+    assert "nodes.csv, row 4, stake_weight: '1_000' is not" in run.stderr
+    assert "write ASCII digits only" in run.stderr
+    assert "node_scores.csv, row 1, requests: lacks the column" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert sorted(tmp_path.iterdir()) == [inputs]
+    document = rewards_json("compute", inputs, "--out", out, code=2)
+    places = {(f["file"], f["row"], f["column"]) for f in document["findings"]}
+    assert ("nodes.csv", 4, "stake_weight") in places
+
+
+def test_forgotten_predecessor__is_refused(season: Path, tmp_path: Path) -> None:
+    run = rewards("compute", season / "inputs" / "000002", "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert "--previous" in run.stderr
+
+
+def test_verify__of_the_season_and_of_one_epoch(season: Path) -> None:
+    document = rewards_json("verify", "--season", season)
+    assert [epoch["epoch"] for epoch in document["epochs"]] == ["1", "2", "3"]
+    run = rewards("verify", "3", cwd=season)
+    assert run.returncode == 0
+    assert "held against its predecessor" in run.stderr
+
+
+def test_verify__of_an_altered_file__exits_1_and_names_it(season: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(season / "epochs" / "000001", out)
+    table = out / "allocations.csv"
+    table.write_bytes(table.read_bytes().replace(b"1", b"2", 1))
+    run = rewards("verify", out)
+    assert run.returncode == 1
+    assert "allocations.csv" in run.stderr
+    assert rewards_json("verify", out, code=1)["ok"] is False
+
+
+def test_prove_and_explain__by_number_inside_a_season(season: Path) -> None:
+    lines = (season / "epochs" / "000003" / "allocations.csv").read_text().splitlines()
+    account = lines[1].split(",")[0]
+    document = rewards_json("prove", "--season", season, account)
+    assert document["epoch"] == "3"
+    assert set(document) == {
+        "chain_id", "distributor", "epoch", "account", "cumulative", "root", "proof",
+    }  # fmt: skip
+    explained = rewards_json("explain", "--season", season, "2", "us-west-02.juniper")
+    assert explained["derivations"][0]["amount"] == "0"
+    text = rewards("explain", "--season", season, "us-west-02.juniper").stdout
+    assert "in this epoch:" in text
+
+
+def test_prove__of_a_stranger__exits_1_and_of_a_typo__exits_2(season: Path) -> None:
+    assert rewards("prove", "--season", season, "0x" + "ab" * 20).returncode == 1
+    assert rewards("prove", "--season", season, "0xabc").returncode == 2
+
+
+def test_diff__names_the_changes(season: Path) -> None:
+    document = rewards_json("diff", "--season", season, "1", "2")
+    assert document["statuses"]
+    assert {row["kind"] for row in document["accounts"]} <= {"new", "vanished", "changed"}
+    run = rewards("diff", "1", "2", cwd=season)
+    assert max(map(len, run.stdout.splitlines())) <= 80
+
+
+def test_next__tells_what_to_do(season: Path, tmp_path: Path) -> None:
+    assert "rewards compute" in rewards_json("next", "--season", season)["next"]
+    (tmp_path / "rewards.toml").write_text('format = "wct-season-1"\nname = "Empty"\n')
+    assert "first epoch" in rewards_json("next", "--season", tmp_path)["next"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["compute"],
+        ["compute", "somewhere"],
+        ["compute", "somewhere", "--out", "out"],
+        ["verify", "nowhere"],
+        ["verify"],
+        ["prove"],
+        ["explain", "a", "b", "c"],
+        ["diff", "nowhere", "nowhere"],
+        ["next"],
+    ],
+)
+def test_wrong_usage__exits_2_without_a_traceback(arguments: list[str], tmp_path: Path) -> None:
+    run = rewards(*arguments, cwd=tmp_path)
+    assert run.returncode == 2, run.stderr
+    assert run.stderr
+    assert "Traceback" not in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_environment__changes_no_byte(inputs: Path, tmp_path: Path) -> None:
+    hashes = set()
+    for number, environment in enumerate(
+        [
+            {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C"},
+            {"PYTHONHASHSEED": "2", "TZ": "Asia/Kathmandu", "LC_ALL": "C.UTF-8"},
+            {"PYTHONHASHSEED": "3", "TZ": "America/St_Johns", "PYTHONUTF8": "0"},
+        ]
+    ):
+        run = rewards(
+            "compute", inputs, "--out", tmp_path / str(number), "--json", environment=environment
+        )
+        hashes.add(json.loads(run.stdout)["manifest_hash"])
+    assert len(hashes) == 1
