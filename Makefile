@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 
-.PHONY: help demo test lint types unit contracts lock clean
+.PHONY: help demo test lint types unit contracts differential lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ types: $(VENV)/.complete
 
 unit: $(VENV)/.complete $(NODE_MODULES)
 	$(BIN)/python -m pytest
+
+differential: $(VENV)/.complete  ## Two programs on RUNS random seasons from SEED on: no difference
+	$(BIN)/python -m tests.reference.differential --runs $(or $(RUNS),1000) --seed $(or $(SEED),0)
 
 contracts: $(VENV)/.complete  ## Compile the contracts anew; `git diff contracts_abi` then shows what changed
 	$(BIN)/python scripts/rebuild_contracts.py

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rewards.files.epoch import compute_folder, publish_epoch
+from rewards.files.epoch import compute_folder
 from rewards.files.season import Season
 from rewards.sample import copy_season
 from tests.reference import wct1
@@ -30,7 +30,10 @@ def hold_against_each_other(inputs: Iterable[Path], outputs: Path) -> int:
     for folder in inputs:
         tables = second.epoch(folder)
         out = outputs / folder.name
-        publish_epoch(compute_folder(folder, previous), out)
+        # Written plainly: publication flushes every file to the disk, which only costs time here.
+        for name, content in compute_folder(folder, previous).files.items():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_bytes(content)
         assert wct1.differences(tables, out) == [], folder
         previous = out
         count += 1

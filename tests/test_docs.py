@@ -1,0 +1,65 @@
+"""The README says what the program does: its commands, its parameters, its targets."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from rewards.cli import COMMANDS, rewards
+from rewards.rules.wct1 import PARAMETERS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_parameters__table_equals_the_code() -> None:
+    table = README.partition("### Parameters")[2].partition("###")[0]
+    rows = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| (`[^`]+`|absent) \|", table, re.MULTILINE)
+    documented = {key: default.strip("`") for key, default in rows}
+
+    def text(default: object) -> str:
+        return "absent" if default is None else str(default).lower()
+
+    assert documented == {p.key: text(p.default) for p in PARAMETERS}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_command__is_documented(name: str) -> None:
+    assert f"`rewards {name}" in README
+
+
+def documented_calls() -> list[str]:
+    blocks = re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return sorted({line for line in lines if line.startswith("rewards ")})
+
+
+@pytest.mark.parametrize("call", documented_calls())
+def test_documented_call__uses_options_that_exist(call: str) -> None:
+    name, *arguments = shlex.split(call)[1:]
+    command = rewards.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    known = {option for parameter in command.params for option in parameter.opts}
+    used = {word for word in arguments if word.startswith("--")}
+    assert used <= known
+
+
+def test_make_targets__named_in_the_readme__exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`?make ([a-z-]+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_rooms__of_the_readme_exist() -> None:
+    for folder in re.findall(
+        r"^\| `((?:rewards|contracts_abi|scripts|tests)/[a-z0-9_/]*)`", README
+    ):
+        assert (ROOT / folder).is_dir(), folder
+
+
+def test_links__lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!#)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
