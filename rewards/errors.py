@@ -41,11 +41,20 @@ class Finding:
         if self.column:
             place += f", {self.column}"
         shown = f" {shorten(self.value)}" if self.value else ""
-        return f"{place}:{shown} {self.problem}; {self.remedy}"
+        return printable(f"{place}:{shown} {self.problem}; {self.remedy}")
 
     def as_json(self) -> dict[str, str | int]:
         """Return the finding as a JSON object, the value cut to a printable length."""
-        return {**asdict(self), "value": shorten(self.value) if self.value else ""}
+        found = {
+            name: printable(text) if isinstance(text, str) else text
+            for name, text in asdict(self).items()
+        }
+        return {**found, "value": shorten(self.value) if self.value else ""}
+
+
+def printable(text: str) -> str:
+    """Return the text with every character escaped that could move or hide what is around it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def shorten(value: str) -> str:

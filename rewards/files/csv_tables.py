@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -155,9 +156,12 @@ def _positions(
     header: Sequence[str], table: Table, found: list[Finding]
 ) -> list[int | None] | None:
     """Return for each column its position in the file; None when the header is unusable."""
-    known = {column.name: column for column in table.columns}
+    known = {column.name for column in table.columns}
     before = len(found)
-    for name in sorted(set(header)):
+    counts = Counter(header)
+    for name in sorted(counts):
+        if len(found) - before >= FINDINGS_LIMIT:
+            break
         if name not in known:
             found.append(
                 Finding(
@@ -169,7 +173,7 @@ def _positions(
                     value=name,
                 )
             )
-        if header.count(name) > 1:
+        if counts[name] > 1:
             found.append(
                 Finding(table.name, "is there twice", "keep one", row=1, column=name, value=name)
             )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, BinaryIO
 from rewards.errors import Finding, InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DOCUMENT_LIMIT = 256 * 1024
@@ -22,19 +21,40 @@ def list_files(folder: Path) -> list[str]:
     Raises:
         InvalidInput: It is not there or is no folder.
     """
-    if not folder.is_dir():
-        problem = "is not a folder" if folder.exists() else "does not exist"
-        raise InvalidInput(Finding(str(folder), problem, "name the folder with the epoch's files"))
-    return sorted(entry.name for entry in folder.iterdir())
+    remedy = "name the folder with the epoch's files"
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError as error:
+        raise InvalidInput(Finding(str(folder), "does not exist", remedy)) from error
+    except NotADirectoryError as error:
+        raise InvalidInput(Finding(str(folder), "is not a folder", remedy)) from error
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise InvalidInput(Finding(str(folder), problem, remedy)) from error
 
 
-def walk_files(folder: Path, prefix: str = "") -> Iterator[str]:
-    """Yield the relative names (with `/`) of every file below a folder, sorted; links too."""
-    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
-        if entry.is_dir() and not entry.is_symlink():
-            yield from walk_files(entry, f"{prefix}{entry.name}/")
-        else:
-            yield prefix + entry.name
+def walk_files(folder: Path) -> list[str]:
+    """Return the relative names (with `/`) of every file below a folder, sorted; links too.
+
+    A folder without an entry, or one that cannot be read, is named as well, with a last `/`.
+    """
+    names: list[str] = []
+    folders = [""]
+    while folders:
+        prefix = folders.pop()
+        try:
+            with os.scandir(folder / prefix) as scanned:
+                entries = list(scanned)
+        except OSError:
+            entries = []
+        if not entries and prefix:
+            names.append(prefix)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(f"{prefix}{entry.name}/")
+            else:
+                names.append(prefix + entry.name)
+    return sorted(names)
 
 
 def open_regular(path: Path, name: str) -> BinaryIO:

@@ -34,7 +34,8 @@ _TIME = re.compile(
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
-_FORMULA = ("=", "+", "-", "@")
+# The ASCII signs and their full-width forms, which spreadsheets take for the same.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class GrammarError(ValueError):

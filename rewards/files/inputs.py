@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,20 +120,24 @@ class ReadInputs:
         inputs: The records that could be read, in id order; None without a usable header, policy
             or settlement target.
         findings: What the grammar found, file by file.
-        lines: Line per (file, id); only there to word findings.
+        lines: Lines per (file, id or address); only there to word findings.
     """
 
     inputs: Inputs | None
     findings: tuple[Finding, ...]
-    lines: Mapping[tuple[str, str], int]
+    lines: Mapping[tuple[str, str], Sequence[int]]
 
-    def finding(self, problem: Problem) -> Finding:
-        """Return a rule's problem as a finding that names the line."""
+    def finding(self, problem: Problem, occurrence: int = 0) -> Finding:
+        """Return a rule's problem as a finding that names the line.
+
+        The same problem of the same address occurs once per line in `adjustments.csv`.
+        """
+        lines = self.lines.get((problem.file, problem.key), (0,))
         return Finding(
             problem.file,
             problem.problem,
             problem.remedy,
-            row=self.lines.get((problem.file, problem.key), 0),
+            row=lines[min(occurrence, len(lines) - 1)],
             column=problem.column,
             value=problem.value,
         )
@@ -170,9 +175,10 @@ def read_inputs(folder: Path) -> ReadInputs:
         for table in TABLES
         if table.name in present
     }
-    lines = {
-        (name, row.values[0]): row.line for name, table in rows.items() for row in reversed(table)
-    }
+    lines: dict[tuple[str, str], list[int]] = {}
+    for name, table_rows in rows.items():
+        for row in table_rows:
+            lines.setdefault((name, row.values[0]), []).append(row.line)
     if header is None or policy is None or settlement is None:
         return ReadInputs(None, tuple(findings), lines)
     inputs = Inputs(
@@ -197,11 +203,12 @@ def check_inputs(read: ReadInputs, opening: Opening | None) -> Inputs:
     findings = list(read.findings)
     if read.inputs is not None:
         ruleset = RULESETS[read.inputs.policy.ruleset]
-        findings += [
-            read.finding(problem)
-            for problem in ruleset.input_problems(read.inputs, opening)
-            if not (problem.by_absence and read.findings)
-        ]
+        node_files_broken = any(f.file in (NODES.name, NODE_SCORES.name) for f in read.findings)
+        occurrences: Counter[Problem] = Counter()
+        for problem in ruleset.input_problems(read.inputs, opening):
+            if not (problem.by_absence and node_files_broken):
+                findings.append(read.finding(problem, occurrences[problem]))
+                occurrences[problem] += 1
     if findings or read.inputs is None:
         raise InvalidInput(findings)
     return read.inputs

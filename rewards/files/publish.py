@@ -30,6 +30,7 @@ def publish(out: Path, files: Mapping[str, bytes]) -> bool:
     if os.path.lexists(out):
         _require_equal(out, files)
         return False
+    _require_own_place(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = out.parent / os.path.basename(  # noqa: PTH119 - only the name is wanted
@@ -103,7 +104,7 @@ def _require_equal(out: Path, files: Mapping[str, bytes]) -> None:
     remedy = "publish under another name, or remove it yourself if it was never settled"
     if out.is_symlink() or not out.is_dir():
         raise InvalidInput(Finding(str(out), "exists and is not a folder", remedy))
-    present = list(walk_files(out))
+    present = walk_files(out)
     findings = [
         Finding(name, "is there but not part of this epoch", remedy)
         for name in present
@@ -117,6 +118,20 @@ def _require_equal(out: Path, files: Mapping[str, bytes]) -> None:
     if findings:
         there = Finding(str(out), "exists with other content and is never overwritten", remedy)
         raise InvalidInput([there, *findings])
+
+
+def _require_own_place(out: Path) -> None:
+    """Check that no epoch's folder would be altered by holding the new one."""
+    for parent in out.resolve().parents:
+        for marks in (("manifest.json", "state.json"), ("epoch.toml", "policy.toml")):
+            if all((parent / mark).is_file() for mark in marks):
+                raise InvalidInput(
+                    Finding(
+                        str(out),
+                        f"lies inside the epoch's folder {parent}, which must not change",
+                        "publish beside it",
+                    )
+                )
 
 
 def _unwritable(out: Path, error: OSError) -> InvalidInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,23 @@ from rewards.files.folder import DOCUMENT_LIMIT, decode, read_bytes
 from rewards.files.grammar import GrammarError, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from rewards.rules.parameters import Kind
+
+
+POINTS_LIMIT = 100
+"""Points in a line: a key has at most one, a text or a list of versions a few."""
+
+FINDINGS_LIMIT = 100
+"""Unknown keys that are named one by one."""
+
+
+_TABLE = re.compile(r"\s*\[([\w-]+)\]\s*(?:#.*)?", re.ASCII)
+_ODD_INTEGER = re.compile(
+    r"\s*([\w.-]+)\s*=\s*(\+\d[\d_]*|-?\d[\d_]*_[\d_]*|0[xob]\w+)\s*(?:#.*)?", re.ASCII
+)
 
 
 class FloatText(str):
@@ -30,7 +44,13 @@ def read_toml(path: Path, name: str) -> dict[str, Any]:
     Raises:
         InvalidInput: Too large, not UTF-8, not TOML, or nested deeper than one table.
     """
-    text = decode(read_bytes(path, name, DOCUMENT_LIMIT), name).replace("\r\n", "\n")
+    text = _read_text(path, name)
+    for number, line in enumerate(text.split("\n"), 1):
+        # The parser's time grows with the square of the parts of a dotted key.
+        if line.count(".") > POINTS_LIMIT:
+            raise InvalidInput(
+                Finding(name, f"has over {POINTS_LIMIT} points in a line", "shorten it", row=number)
+            )
     try:
         document = tomllib.loads(text, parse_float=FloatText)
     except tomllib.TOMLDecodeError as error:
@@ -49,9 +69,27 @@ def read_toml(path: Path, name: str) -> dict[str, Any]:
     return flat
 
 
+def odd_integers(path: Path, name: str) -> Iterator[Finding]:
+    """Yield the integers in TOML's own other spellings (`1_000`, `+1`, `0x10`).
+
+    The parser turns them into plain integers and tells nobody; here only digits are digits.
+    """
+    table = ""
+    for row, line in enumerate(_read_text(path, name).split("\n"), 1):
+        if opened := _TABLE.fullmatch(line):
+            table = f"{opened[1]}."
+        elif odd := _ODD_INTEGER.fullmatch(line):
+            remedy = "write digits only: no sign, separator or base"
+            yield Finding(name, "is no plain integer", remedy, row, table + odd[1], odd[2])
+
+
+def _read_text(path: Path, name: str) -> str:
+    return decode(read_bytes(path, name, DOCUMENT_LIMIT), name).replace("\r\n", "\n")
+
+
 def _bare(key: str) -> str:
-    """Return the key, quoted if it holds a point, so that `"a.b"` cannot pass for a.b."""
-    return json.dumps(key) if "." in key else key
+    """Return the key, quoted if it is empty or holds a point: `"a.b"` cannot pass for a.b."""
+    return json.dumps(key) if not key or "." in key else key
 
 
 class Document:
@@ -68,13 +106,17 @@ class Document:
         self.readable = True
         try:
             self.values = read_toml(path, name)
+            self.findings.extend(odd_integers(path, name))
         except InvalidInput as error:
             self.findings.extend(error.findings)
             self.readable = False
 
     def find(self, key: str, value: object, problem: str, remedy: str) -> None:
         """Record a finding about a key."""
-        shown = "" if value is None else str(value)
+        try:
+            shown = "" if value is None else str(value)
+        except (ValueError, RecursionError):  # an integer of thousands of digits, deep tables
+            shown = "(too long to show)"
         self.findings.append(Finding(self.name, problem, remedy, column=key, value=shown))
 
     def take(self, key: str, kind: type, *, required: bool = True) -> Any:  # noqa: ANN401
@@ -123,9 +165,13 @@ class Document:
     def refuse_unknown(self) -> None:
         """Record every key that nobody asked for."""
         tables = {key.split(".")[0] + "." for key in self.known if "." in key}
-        for key in sorted(set(self.values) - self.known - tables):
+        unknown = sorted(set(self.values) - self.known - tables)
+        for key in unknown[:FINDINGS_LIMIT]:
             shown = key.removesuffix(".")
             self.find(shown, shown, "is an unknown key", "check the spelling, or remove it")
+        if len(unknown) > FINDINGS_LIMIT:
+            more = len(unknown) - FINDINGS_LIMIT
+            self.find("", None, f"has {more} more unknown keys", "correct these first")
 
     def _parsed(self, key: str, text: str, parser: Callable[[str], Any]) -> Any:  # noqa: ANN401
         try:

@@ -1,0 +1,21 @@
+"""Hypothesis profiles: `dev` by default, `ci` or `deep` by HYPOTHESIS_PROFILE."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
+
+settings.register_profile(
+    "dev",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=QUIET,
+)
+settings.register_profile("ci", max_examples=1_000, deadline=None, suppress_health_check=QUIET)
+settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_health_check=QUIET)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

@@ -1,0 +1,1 @@
+"""Files: grammar, bad input, canonical bytes, publication."""

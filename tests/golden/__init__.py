@@ -1,0 +1,1 @@
+"""Golden vectors: every published byte of a few small epochs."""

@@ -1,0 +1,1 @@
+"""Leaves, tree and proofs against independent implementations."""

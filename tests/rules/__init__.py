@@ -1,0 +1,1 @@
+"""The rulebook, formula by formula, with numbers worked by hand, and its laws."""
