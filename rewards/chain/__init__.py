@@ -1,0 +1,1 @@
+"""The chain: contract bindings, endpoints, accounts, sending, the settlement check."""
