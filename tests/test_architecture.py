@@ -21,13 +21,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "merkle": (set(), {"sha3", "numpy"}),
     "files": ({"errors", "rules", "merkle"}, {"pandas"}),
     "sample": ({"errors", "rules", "merkle", "files"}, set()),
-    "measure": ({"errors", "files", "rules"}, {"ibis", "duckdb", "pyarrow", "pyspark"}),
+    "measure": ({"errors", "files", "rules"}, {"ibis", "duckdb", "pyarrow", "pyspark", "py4j"}),
     "chain": (
         {"errors", "merkle", "files"},
         {"contracts_abi", "web3", "eth_account", "eth_abi", "eth_utils", "eth_tester", "eth"}
         | {"eth_typing", "hexbytes", "dotenv", "requests"},
     ),
-    "audit": ({"errors", "rules", "merkle", "files", "measure"}, {"jinja2"}),
+    "audit": ({"__init__", "errors", "rules", "merkle", "files", "measure"}, {"jinja2", "markupsafe"}),
     "rehearsal": (
         {"errors", "rules", "merkle", "files", "chain", "audit"},
         {"contracts_abi", "web3", "eth_utils", "eth_typing"},
