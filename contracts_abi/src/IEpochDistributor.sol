@@ -262,7 +262,7 @@ interface IEpochDistributor {
 
     /// @notice Pauses claims, activation or both for 14 days. Callable by a guardian.
     /// @dev    Apart, so that a bad active root can be replaced while claims rest. Each pause ends by itself, and the
-    ///         same guardian must rest for 14 more days before the same kind again: one guardian cannot freeze for ever.
+    ///         same guardian must rest for 14 more days before the same kind again: none can freeze for ever.
     /// @custom:error MissingRole, NothingToPause, MustRest
     function pause(bool claims, bool activation) external;
 
@@ -327,7 +327,7 @@ interface IEpochDistributor {
     /// @custom:error NotAdmin, NotScheduled, ChangeNotReady, ChangeLapsed, SafeCastOverflowedUintDowncast
     function setCap(uint256 burst, uint256 perDay) external;
 
-    /// @notice Begins the hand-over to `newAdmin`; zero withdraws it. Callable by the admin; beginning only as scheduled.
+    /// @notice Begins the hand-over to `newAdmin`; zero withdraws it. Callable by the admin; begun only as scheduled.
     /// @custom:error NotAdmin, NotScheduled, ChangeNotReady, ChangeLapsed
     function transferAdmin(address newAdmin) external;
 

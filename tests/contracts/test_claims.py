@@ -136,11 +136,11 @@ def test_leaf_hash_is_that_of_the_standard_tree(world: World) -> None:
 
 
 def test_understated_total_fails_the_last_by_name_until_the_next_epoch(world: World) -> None:
-    tree = world.settle(1, {ANN: 70, BEN: 50}, total=100)
+    tree = world.settle(1, {ANN: 70, BEN: 31}, total=100)
     world.claim(tree, ANN)
     refusal = world.chain.refusal(world.claiming(tree, BEN))
-    assert refusal == ("ExceedsOutstanding", BEN.lower(), 50, 30)
-    mended = world.settle(2, {ANN: 70, BEN: 50})
+    assert refusal == ("ExceedsOutstanding", BEN.lower(), 31, 30)
+    mended = world.settle(2, {ANN: 70, BEN: 31})
     world.claim(mended, BEN)
     assert world.view("active")["outstanding"] == 0
 
