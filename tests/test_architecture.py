@@ -129,6 +129,22 @@ def test_only_the_command_line__prints_or_reads_the_environment() -> None:
     assert not wrong
 
 
+POSIX_MODULES = {"fcntl", "grp", "pwd", "resource", "termios", "posix"}
+POSIX_CALLS = {"fork", "getuid", "geteuid", "mkfifo", "O_NOFOLLOW", "O_DIRECTORY", "sync"}
+
+
+def test_offline_rooms__use_nothing_that_only_posix_has() -> None:
+    wrong = []
+    for path in modules():
+        if room_of(path) not in {"errors", "rules", "merkle", "files", "audit"}:
+            continue
+        wrong += [f"{path}: {name}" for _, name in imported(path) if name in POSIX_MODULES]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in POSIX_CALLS:
+                wrong.append(f"{path}:{node.lineno}: {node.attr}")
+    assert not wrong
+
+
 def test_scripts__hold_no_logic() -> None:
     for path in sorted((ROOT / "scripts").glob("*.py")):
         code = [
