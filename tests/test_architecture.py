@@ -27,7 +27,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"contracts_abi", "web3", "eth_account", "eth_abi", "eth_utils", "eth_tester", "eth"}
         | {"eth_typing", "hexbytes", "dotenv", "requests"},
     ),
-    "audit": ({"__init__", "errors", "rules", "merkle", "files", "measure"}, {"jinja2", "markupsafe"}),
+    "audit": (
+        {"__init__", "errors", "rules", "merkle", "files", "measure"},
+        {"jinja2", "markupsafe"},
+    ),
     "rehearsal": (
         {"errors", "rules", "merkle", "files", "chain", "audit"},
         {"contracts_abi", "web3", "eth_utils", "eth_typing"},
@@ -173,6 +176,8 @@ def test_help__loads_no_heavy_package() -> None:
     assert not loaded_by("--help") & (HEAVY | {"rich", "rewards.rules"})
 
 
-@pytest.mark.parametrize("command", ["compute", "verify", "prove", "explain", "next"])
+@pytest.mark.parametrize(
+    "command", ["compute", "verify", "prove", "explain", "next", "checks", "simulate", "statement"]
+)
 def test_offline_commands__load_no_heavy_package(command: str) -> None:
     assert not loaded_by(command, "--help") & HEAVY

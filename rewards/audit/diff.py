@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rewards.audit.svg import Bar, bars, signed_wct
 from rewards.errors import Finding, InvalidInput
 from rewards.files.frames import join_by, read_frame
 from rewards.files.outputs import ALLOCATIONS_CSV, MANIFEST
+from rewards.merkle.keccak import to_checksum
 
 if TYPE_CHECKING:
+    from rewards.audit.checks.review import CheckReport
     from rewards.files.published import PublishedEpoch
 
 
@@ -55,6 +58,12 @@ class EpochDiff:
     payout_addresses: list[Change]
     accounts: list[AccountChange]
     findings: list[Finding]
+    checks: CheckReport | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong and no check blocks."""
+        return not self.findings and not (self.checks and self.checks.blocking)
 
     def as_json(self) -> dict[str, Any]:
         """Return the comparison as a JSON document, amounts as decimal strings."""
@@ -63,7 +72,7 @@ class EpochDiff:
             return [{"name": c.name, "before": c.before, "after": c.after} for c in changes]
 
         return {
-            "ok": not self.findings,
+            "ok": self.ok,
             "before": str(self.before),
             "after": str(self.after),
             "parameters": listed(self.parameters),
@@ -83,13 +92,17 @@ class EpochDiff:
                 for row in self.accounts
             ],
             "findings": [finding.as_json() for finding in self.findings],
+            "checks": self.checks.as_json() if self.checks else None,
         }
 
 
-def compare(first: PublishedEpoch, second: PublishedEpoch) -> EpochDiff:
+def compare(
+    first: PublishedEpoch, second: PublishedEpoch, checks: CheckReport | None = None
+) -> EpochDiff:
     """Return what changed from the first published epoch to the second.
 
     A cumulative amount that falls is a finding: in a right chain of epochs it never does.
+    `checks` is what the checks find in the second against the first.
 
     Raises:
         CheckFailed: A folder was altered.
@@ -122,7 +135,26 @@ def compare(first: PublishedEpoch, second: PublishedEpoch) -> EpochDiff:
             for row in accounts
             if later and row.cumulative_after < row.cumulative_before
         ],
+        checks=checks,
     )
+
+
+def plot_moves(difference: EpochDiff, top: int) -> bytes:
+    """Return an SVG with a bar for each of the largest moves of an account's epoch amount."""
+    moves = sorted(difference.accounts[:top], key=lambda row: (-row.delta, row.account))
+    return bars(
+        f"What changed from epoch {difference.before} to epoch {difference.after}",
+        [
+            Bar(f"{_short(row.account)} {row.kind}", row.delta, signed_wct(row.delta))
+            for row in moves
+        ],
+        f"WCT, the {len(moves)} largest moves of {len(difference.accounts)}",
+    )
+
+
+def _short(account: str) -> str:
+    checksummed = to_checksum(account)
+    return f"{checksummed[:10]}…{checksummed[-6:]}"
 
 
 def _require_same_target(first: PublishedEpoch, second: PublishedEpoch) -> None:

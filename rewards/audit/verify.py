@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rewards.audit.checks.review import (
+    as_error,
+    is_recorded,
+    recorded_reviewer,
+    review_published,
+)
 from rewards.errors import CheckFailed, Finding, InvalidInput, InvariantBroken
 from rewards.files.epoch import compute
 from rewards.files.folder import walk_files
 from rewards.files.inputs import canonical_inputs, check_inputs, read_inputs
-from rewards.files.outputs import ALLOCATIONS_CSV, INPUTS_FOLDER, MANIFEST, STATE
+from rewards.files.outputs import ALLOCATIONS_CSV, FINDINGS, INPUTS_FOLDER, MANIFEST, STATE
 from rewards.files.published import TAKE_AGAIN, PublishedEpoch
 from rewards.merkle.tree import root_from_proof
 
@@ -47,13 +53,21 @@ def verify_epoch(
         # What would be computed from altered sources says nothing more.
         return altered + findings
     try:
+        reviewer = recorded_reviewer(published, previous)
+    except InvalidInput as error:
+        return [*altered, *findings, *error.findings]
+    try:
         opening = published.own_opening()
-        expected = compute(check_inputs(read_inputs(folder / INPUTS_FOLDER), opening), opening)
+        checked = check_inputs(read_inputs(folder / INPUTS_FOLDER), opening)
+        expected = compute(checked, opening, reviewer)
     except (InvalidInput, InvariantBroken) as error:
         return [*altered, *findings, *_as_findings(error)]
     different = _byte_findings(published, expected.files)
     if expected.distribution:
         different += _proof_findings(expected.distribution)
+    if is_recorded(published) and not different:
+        report = review_published(published)
+        findings += [as_error(finding, report.epoch) for finding in report.blocking]
     if predecessor and not (findings or different):
         findings += _handover_findings(opening, predecessor)
     # An altered file that equals its recomputation byte for byte is a link, or the like.
@@ -64,7 +78,7 @@ def verify_epoch(
 
 def _is_source(name: str) -> bool:
     """Return whether a recomputation starts from the file."""
-    return name.startswith(INPUTS_FOLDER) or name in (STATE, ALLOCATIONS_CSV)
+    return name.startswith(INPUTS_FOLDER) or name in (STATE, ALLOCATIONS_CSV, FINDINGS)
 
 
 def _as_findings(error: Exception) -> list[Finding]:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import click
 
+from rewards.audit.checks.review import CheckReport, reviewer_for
+from rewards.cli.checks import checks_options, show_report
 from rewards.cli.console import answer, json_option, print_table, short_wct
 from rewards.cli.epochs import require_season, season_option
 from rewards.errors import Finding, InvalidInput
 from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
 from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
+
+SHOWN_PER_CHECK = 3
 
 
 @click.command()
@@ -23,6 +27,7 @@ from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
 )
 @season_option
 @click.option("--epoch", type=click.IntRange(min=1), help="Which epoch of the season.")
+@checks_options
 @json_option
 def command(
     inputs: Path | None,
@@ -30,19 +35,23 @@ def command(
     previous: Path | None,
     season_folder: Path | None,
     epoch: int | None,
+    checks_file: Path | None,
+    waivers_file: Path | None,
     as_json: bool,
 ) -> None:
     """Compute one epoch from INPUTS and publish it as the folder OUT.
 
     Inside a season nothing needs to be named: the next epoch is computed from inputs/NNNNNN on top
     of the last published one. OUT appears whole or not at all and is never overwritten; if it is
-    there with the same bytes, all is well.
+    there with the same bytes, all is well. A check that blocks (limits in the season's checks.toml)
+    keeps it from being published, unless the season's waivers.toml lets the finding pass.
 
     \b
     Examples:
       rewards compute inputs --out out --previous ../000122/out
       rewards compute --season my-season
     """
+    season = None
     if inputs is None:
         if out or previous:
             raise click.UsageError("name INPUTS too, or leave the folders to the season")
@@ -55,12 +64,17 @@ def command(
         inputs, out, previous = season.inputs(number), season.epoch(number), season.previous(number)
     elif out is None:
         raise click.UsageError("say where to publish: --out OUT")
-    computed = compute_folder(inputs, previous)
+    reviewer = reviewer_for(
+        previous, season=season.root if season else None, checks=checks_file, waivers=waivers_file
+    )
+    computed = compute_folder(inputs, previous, reviewer)
+    report = reviewer.last_report
+    report.require_unblocked()
     fresh = publish_epoch(computed, out)
     answer(
-        _summary(computed, out, fresh=fresh),
+        {**_summary(computed, out, fresh=fresh), "checks": report.as_json()},
         as_json=as_json,
-        text=lambda: _show(computed, out, fresh=fresh),
+        text=lambda: _show(computed, report, out, fresh=fresh),
     )
 
 
@@ -79,7 +93,7 @@ def _summary(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> dict[str, objec
     }
 
 
-def _show(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> None:
+def _show(epoch: ComputedEpoch, report: CheckReport, out: Path, *, fresh: bool) -> None:
     rows = [
         (
             identity.name.replace("_", " "),
@@ -101,6 +115,7 @@ def _show(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> None:
             click.echo(f" {move.step:<8} {move.node_id}: {move.before} to {move.after}")
             click.echo(f"          {move.reason}")
         click.echo()
+    show_report(report, per_check=SHOWN_PER_CHECK, more=f"rewards checks {out}")
     summary = _summary(epoch, out, fresh=fresh)
     click.echo(f"epoch amount   {format_wct(int(str(summary['epoch_amount'])))} WCT")
     click.echo(f"cumulative     {format_wct(int(str(summary['cumulative_total'])))} WCT")

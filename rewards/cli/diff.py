@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
-from rewards.audit.diff import Change, EpochDiff, compare
+from rewards.audit.diff import Change, EpochDiff, compare, plot_moves
+from rewards.cli.checks import checks_options, report_on, show_report
 from rewards.cli.console import (
     EXIT_FOUND,
     answer,
@@ -17,11 +18,9 @@ from rewards.cli.console import (
     show_findings,
 )
 from rewards.cli.epochs import locate, season_option
+from rewards.cli.writing import write_files
 from rewards.files.published import PublishedEpoch
 from rewards.merkle.keccak import to_checksum
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOTHING = "-"
 
@@ -30,22 +29,37 @@ NOTHING = "-"
 @click.argument("first", metavar="OUT_A")
 @click.argument("second", metavar="OUT_B")
 @click.option("--top", default=20, show_default=True, help="How many accounts to show.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the moves as FILE.svg.")
+@checks_options
 @season_option
 @json_option
-def command(first: str, second: str, top: int, season_folder: Path | None, as_json: bool) -> None:
+def command(
+    first: str,
+    second: str,
+    top: int,
+    plot: Path | None,
+    checks_file: Path | None,
+    waivers_file: Path | None,
+    season_folder: Path | None,
+    as_json: bool,
+) -> None:
     """Show what changed from the published epoch OUT_A to OUT_B.
 
     Both are folders, or inside a season epochs' numbers. New, vanished and changed payees (the
-    largest moves first), status changes, payout addresses, parameters and pools.
+    largest moves first), status changes, payout addresses, parameters and pools, and what the
+    checks find in OUT_B against OUT_A. Exit code 1 if a cumulative amount falls or a check blocks.
     """
-    difference = compare(
-        PublishedEpoch(locate(first, season_folder).folder),
-        PublishedEpoch(locate(second, season_folder).folder),
-    )
+    before = PublishedEpoch(locate(first, season_folder).folder)
+    after = PublishedEpoch(locate(second, season_folder).folder)
+    later = after.manifest.epoch > before.manifest.epoch
+    report = report_on(after, None, checks_file, waivers_file, against=before) if later else None
+    difference = compare(before, after, report)
+    if plot:
+        write_files(plot.parent, {plot.name: plot_moves(difference, top)})
     answer(difference.as_json(), as_json=as_json, text=lambda: _show(difference, top))
     if not as_json:
         show_findings(difference.findings)
-    sys.exit(EXIT_FOUND if difference.findings else 0)
+    sys.exit(0 if difference.ok else EXIT_FOUND)
 
 
 def _show(difference: EpochDiff, top: int) -> None:
@@ -77,6 +91,8 @@ def _show(difference: EpochDiff, top: int) -> None:
         )
     else:
         click.echo("no account's amount changed")
+    if difference.checks:
+        show_report(difference.checks, per_check=top, more="give --top")
 
 
 def _texts(change: Change) -> tuple[str, str, str]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rewards.audit.checks.review import not_at_hand
 from rewards.audit.verify import verify_epoch
+from rewards.cli.checks import counts_text, report_on
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, show_findings
 from rewards.cli.epochs import Located, locate, require_season, season_option
 from rewards.files.published import PublishedEpoch
@@ -89,10 +91,18 @@ def _verify(
             "merkle_root": manifest.root,
             "previous_manifest_hash": manifest.previous_hash,
         }
+        unseen = not_at_hand(published, epoch.previous)
+        if unseen:
+            result["trusted_checks"] = unseen
+        report = report_on(published, epoch.previous, None, None)
+        result["checks"] = {"recorded": report.recorded, "counts": report.counts}
         if not quiet:
             note(f"epoch {manifest.epoch}: recomputed, held against {against}: equal")
             if "trusted" in result:
                 note(f"  taken on trust: {result['trusted']}")
+            if unseen:
+                note(f"  taken on trust: what its checks found against {', '.join(unseen)}")
+            note(f"  checks{'' if report.recorded else ' (not published)'}: {counts_text(report)}")
         if urls:
             findings = _verify_on_chain(published, urls, result, quiet=quiet)
     result |= {"ok": not findings, "findings": [finding.as_json() for finding in findings]}

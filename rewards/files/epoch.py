@@ -14,11 +14,14 @@ from rewards.rules import RULESETS
 from rewards.rules.integers import UINT256_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from rewards.files.outputs import ReviewDocuments
     from rewards.merkle.distribution import Distribution
     from rewards.rules.records import EpochResult, Inputs, Opening
+
+    Reviewer = Callable[[Inputs, Opening | None, EpochResult], ReviewDocuments | None]
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,10 @@ def load_epoch(inputs: Path, previous: Path | None) -> tuple[Inputs, Opening | N
     return check_inputs(read, opening), opening
 
 
-def compute(inputs: Inputs, opening: Opening | None) -> ComputedEpoch:
-    """Compute an epoch from checked inputs.
+def compute(
+    inputs: Inputs, opening: Opening | None, reviewer: Reviewer | None = None
+) -> ComputedEpoch:
+    """Compute an epoch from checked inputs; what `reviewer` returns is published with it.
 
     Raises:
         InvalidInput: The cumulative total would not fit into 256 bits.
@@ -83,13 +88,16 @@ def compute(inputs: Inputs, opening: Opening | None) -> ComputedEpoch:
                 value=str(total),
             )
         )
-    files, distribution = render_epoch(inputs, opening, result)
+    review = reviewer(inputs, opening, result) if reviewer else None
+    files, distribution = render_epoch(inputs, opening, result, review)
     return ComputedEpoch(inputs, opening, result, files, distribution)
 
 
-def compute_folder(inputs: Path, previous: Path | None) -> ComputedEpoch:
+def compute_folder(
+    inputs: Path, previous: Path | None, reviewer: Reviewer | None = None
+) -> ComputedEpoch:
     """Compute an epoch from its folder and its predecessor's."""
-    return compute(*load_epoch(inputs, previous))
+    return compute(*load_epoch(inputs, previous), reviewer)
 
 
 def publish_epoch(epoch: ComputedEpoch, out: Path) -> bool:

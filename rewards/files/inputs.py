@@ -168,7 +168,7 @@ def read_inputs(folder: Path) -> ReadInputs:
         return value
 
     header = document("epoch.toml", _read_header)
-    policy = document("policy.toml", _read_policy)
+    policy = document("policy.toml", read_policy)
     settlement = document("settlement.toml", _read_settlement)
     rows = {
         table.name: read_table(folder / table.name, table, findings)
@@ -256,7 +256,8 @@ def _read_settlement(source: Document) -> Settlement | None:
     return Settlement(chain_id, distributor, token, decimals)
 
 
-def _read_policy(source: Document) -> Policy | None:
+def read_policy(source: Document) -> Policy | None:
+    """Return the policy of a document; None, with findings, where anything in it is wrong."""
     ruleset_name = source.take("ruleset", str)
     first_epoch = source.integer("first_epoch", low=1, high=UINT256_MAX)
     approval = source.parse("approval", parse_text)
@@ -352,7 +353,7 @@ def canonical_inputs(inputs: Inputs) -> dict[str, bytes]:
     """
     files = {
         "epoch.toml": canonical_toml(_header_values(inputs)),
-        "policy.toml": canonical_toml(_policy_values(inputs.policy)),
+        "policy.toml": canonical_toml(policy_values(inputs.policy)),
         "settlement.toml": canonical_toml(
             {
                 "chain_id": inputs.settlement.chain_id,
@@ -437,7 +438,8 @@ def _header_values(inputs: Inputs) -> dict[str, str | int | bool]:
     return values
 
 
-def _policy_values(policy: Policy) -> dict[str, str | int | bool]:
+def policy_values(policy: Policy) -> dict[str, str | int | bool]:
+    """Return every key of a policy as the TOML value of its canonical file."""
     kinds = {parameter.key: parameter.kind for parameter in RULESETS[policy.ruleset].PARAMETERS}
     values: dict[str, str | int | bool] = {}
     for key, text in policy.canonical.items():

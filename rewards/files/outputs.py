@@ -7,6 +7,7 @@ the order of their bytes). The layout is the README's section on file formats.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rewards.errors import InvariantBroken
@@ -25,7 +26,7 @@ from rewards.rules.integers import format_decimal
 from rewards.rules.records import NodeState, Settlement, State, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rewards.rules.records import EpochResult, Inputs, Opening
 
@@ -37,6 +38,7 @@ MANIFEST = "manifest.json"
 STATE = "state.json"
 DISTRIBUTION = "distribution.json"
 ALLOCATIONS_CSV = "allocations.csv"
+FINDINGS = "findings.json"
 
 NODES_HEADER = (
     "node_id",
@@ -96,10 +98,30 @@ ALLOCATIONS = Table(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewDocuments:
+    """What a season's checks publish with an epoch.
+
+    Attributes:
+        findings: The bytes of `findings.json`.
+        checks: The manifest's `checks`: the limits, and what was found in numbers.
+        waivers: The manifest's `waivers`: those that let a blocking finding pass.
+    """
+
+    findings: bytes
+    checks: Mapping[str, Any]
+    waivers: Sequence[Mapping[str, str]]
+
+
 def render_epoch(
-    inputs: Inputs, opening: Opening | None, result: EpochResult
+    inputs: Inputs,
+    opening: Opening | None,
+    result: EpochResult,
+    review: ReviewDocuments | None = None,
 ) -> tuple[dict[str, bytes], Distribution | None]:
     """Return the bytes of every file of the published folder, and the distribution.
+
+    What checks found is published with it only where a season asks for checks.
 
     Raises:
         InvariantBroken: A conservation identity does not hold; nothing is published then.
@@ -127,7 +149,9 @@ def render_epoch(
     )
     if distribution:
         files[DISTRIBUTION] = canonical_json(openzeppelin_dump(distribution))
-    files[MANIFEST] = _manifest(inputs, opening, result, distribution, files)
+    if review:
+        files[FINDINGS] = review.findings
+    files[MANIFEST] = _manifest(inputs, opening, result, distribution, files, review)
     return files, distribution
 
 
@@ -208,6 +232,7 @@ def _manifest(
     result: EpochResult,
     distribution: Distribution | None,
     files: Mapping[str, bytes],
+    review: ReviewDocuments | None,
 ) -> bytes:
     header, settlement = inputs.header, inputs.settlement
     document: dict[str, Any] = {
@@ -247,6 +272,8 @@ def _manifest(
     }
     if header.supersedes is not None:
         document["supersedes"] = {"manifest_hash": header.supersedes, "reason": header.reason}
+    if review:
+        document |= {"checks": review.checks, "waivers": review.waivers}
     document["digest"] = manifest_digest(document)
     return canonical_json(document)
 

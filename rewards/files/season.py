@@ -1,6 +1,8 @@
 """A season: the folder in which an operator keeps epoch after epoch.
 
 rewards.toml           format = "wct-season-1", name
+checks.toml            limits of the checks; absent: nothing blocks
+waivers.toml           which blocking findings pass, why, and who says so
 inputs/000123/         the input folder of an epoch
 epochs/000123/         its published folder
 settlements/           plans, receipts, journal

@@ -1,0 +1,98 @@
+"""The last published tables before an epoch, per program, found along the chain of manifests."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rewards.audit.checks.model import Earlier, EarlierRow, EarlierTable
+from rewards.errors import CheckFailed, InvalidInput
+from rewards.files.outputs import INPUTS_FOLDER
+from rewards.files.published import PublishedEpoch
+from rewards.rules.records import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+TABLE_LIMIT = 1 << 32
+LOOK_BACK = 64
+"""Epochs that are looked back for a program's last table: two months of daily epochs."""
+
+
+def earlier_folders(previous: Path | None) -> Iterator[Path]:
+    """Yield the predecessor and, where it lies among numbered epochs, those before it.
+
+    In a season's `epochs/` these are 000122, 000121 and so on, LOOK_BACK of them at most;
+    elsewhere only the predecessor.
+    """
+    if previous is None:
+        return
+    yield previous
+    name = previous.name
+    if not (name.isascii() and name.isdigit()):
+        return
+    for number in range(int(name) - 1, max(int(name) - LOOK_BACK, 0), -1):
+        folder = previous.parent / f"{number:0{len(name)}d}"
+        if not folder.is_dir():
+            return
+        yield folder
+
+
+def read_earlier(folders: Iterable[Path], previous_hash: str | None) -> Earlier:
+    """Return the last table of each program, going back from the predecessor.
+
+    Args:
+        folders: Published folders, the predecessor first.
+        previous_hash: Manifest hash of the predecessor; a folder that is not the one named by its
+            successor ends the search.
+
+    Raises:
+        CheckFailed: A table on the way was altered.
+    """
+    nodes = wallets = None
+    expected = previous_hash
+    for folder in folders:
+        published = _open(folder)
+        if published is None or expected is None or published.manifest.hash != expected:
+            break
+        files = published.manifest.files
+        if nodes is None and f"{INPUTS_FOLDER}nodes.csv" in files:
+            nodes = _table(published, "nodes.csv", "node_id", "paid")
+        if wallets is None and f"{INPUTS_FOLDER}wallet_scores.csv" in files:
+            wallets = _table(published, "wallets.csv", "wallet_id", "amount")
+        if nodes and wallets:
+            break
+        expected = published.manifest.previous_hash
+    return Earlier(nodes, wallets)
+
+
+def _open(folder: Path) -> PublishedEpoch | None:
+    try:
+        return PublishedEpoch(folder)
+    except InvalidInput:  # a folder that only looks like an epoch's ends the chain
+        return None
+
+
+def _table(published: PublishedEpoch, name: str, key: str, amount: str) -> EarlierTable:
+    try:
+        content = published.read(name, TABLE_LIMIT)
+    except CheckFailed as error:
+        raise CheckFailed(
+            [replace(found, file=f"{published}/{found.file}") for found in error.findings]
+        ) from error
+    rows = csv.DictReader(io.StringIO(content.decode()))
+    return EarlierTable(
+        published.manifest.epoch,
+        published.manifest.hash,
+        {
+            row[key]: EarlierRow(
+                Address(row["payout_address"]),
+                int(row[amount]),
+                int(row["score"]) if row.get("score") else None,
+            )
+            for row in rows
+        },
+    )

@@ -1,0 +1,118 @@
+"""Checks on what the pay is computed from: scores, activity, certificates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rewards.audit.checks.model import Hit, wct_text
+from rewards.rules.integers import WAD, format_decimal
+from rewards.rules.records import Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rewards.audit.checks.model import Evidence
+    from rewards.rules.records import Wallet, WalletResult
+
+
+def score_drift(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
+    """Yield nodes whose score moved by more than the limit since the last node epoch."""
+    table = evidence.earlier.nodes
+    if table is None:
+        return
+    for node in evidence.result.nodes:
+        row = table.rows.get(node.node_id)
+        if row is None or row.score is None or node.score is None:
+            continue
+        if abs(node.score - row.score) > limits["limit"]:
+            yield Hit(
+                f"node:{node.node_id}",
+                {
+                    "score_before": format_decimal(row.score),
+                    "score_after": format_decimal(node.score),
+                    "earlier_epoch": str(table.epoch),
+                },
+                format_decimal(limits["limit"]),
+            )
+
+
+def say_score_drift(values: Mapping[str, str], limit: str | None) -> str:
+    """Word a drifting score."""
+    return (
+        f"score {values['score_before'][:6]} in epoch {values['earlier_epoch']}, now "
+        f"{values['score_after'][:6]}; limit {limit}"
+    )
+
+
+def at_threshold(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
+    """Yield wallets whose activity is the threshold, or above it by at most the limit's share."""
+    threshold = int(evidence.inputs.policy.canonical.get("wallets.threshold", "0"))
+    for wallet in evidence.result.wallets:
+        above = wallet.activity - threshold
+        if threshold and above >= 0 and above * WAD <= threshold * limits["limit"]:
+            yield Hit(
+                f"wallet:{wallet.wallet_id}",
+                {
+                    "activity": str(wallet.activity),
+                    "threshold": str(threshold),
+                    "amount": str(wallet.amount),
+                },
+                format_decimal(limits["limit"]),
+            )
+
+
+def say_at_threshold(values: Mapping[str, str], limit: str | None) -> str:  # noqa: ARG001
+    """Word an activity at the threshold."""
+    above = int(values["activity"]) - int(values["threshold"])
+    where = f"{above} above" if above else "exactly at"
+    return (
+        f"activity {values['activity']}, {where} the threshold; gets {wct_text(values['amount'])}"
+    )
+
+
+def _paid_wallets(evidence: Evidence) -> Iterator[tuple[Wallet, WalletResult]]:
+    """Yield what is measured and what is paid, of wallets of a paid tier."""
+    pairs = zip(evidence.inputs.wallets or (), evidence.result.wallets, strict=True)
+    return (pair for pair in pairs if pair[1].tier is not Tier.INELIGIBLE)
+
+
+def certified_without_stake(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
+    """Yield wallets paid as certified with no more stake than the limit."""
+    for wallet, paid in _paid_wallets(evidence):
+        if paid.tier is Tier.CERTIFIED and wallet.stake_weight <= limits["limit"]:
+            yield Hit(
+                f"wallet:{wallet.wallet_id}",
+                {"stake_weight": str(wallet.stake_weight), "amount": str(paid.amount)},
+                format_decimal(limits["limit"]),
+            )
+
+
+def say_certified_without_stake(values: Mapping[str, str], limit: str | None) -> str:
+    """Word a certificate without stake."""
+    return (
+        f"paid {wct_text(values['amount'])} as certified with a stake weight of "
+        f"{wct_text(values['stake_weight'])}; limit {limit} WCT"
+    )
+
+
+def signatures_per_connection(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
+    """Yield paid wallets with more signatures per connection than the limit."""
+    for wallet, paid in _paid_wallets(evidence):
+        if wallet.signatures * WAD > limits["limit"] * wallet.connections:
+            yield Hit(
+                f"wallet:{wallet.wallet_id}",
+                {
+                    "signatures": str(wallet.signatures),
+                    "connections": str(wallet.connections),
+                    "amount": str(paid.amount),
+                },
+                format_decimal(limits["limit"]),
+            )
+
+
+def say_signatures_per_connection(values: Mapping[str, str], limit: str | None) -> str:
+    """Word an unusual number of signatures."""
+    return (
+        f"{int(values['signatures']):,} signatures on {int(values['connections']):,} connections, "
+        f"gets {wct_text(values['amount'])}; limit {limit} per connection"
+    )

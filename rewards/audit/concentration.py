@@ -1,0 +1,40 @@
+"""How unequally amounts are spread, as exact fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def gini(amounts: Iterable[int]) -> Fraction:
+    """Return the Gini coefficient: 0 when all amounts are equal, (n - 1)/n when one has all.
+
+    With x_1 <= … <= x_n it is (2 Σ i x_i) / (n Σ x_i) - (n + 1)/n; 0 when there is nothing.
+    """
+    ascending = sorted(amounts)
+    count, total = len(ascending), sum(ascending)
+    if not total:
+        return Fraction(0)
+    ranked = sum(i * amount for i, amount in enumerate(ascending, start=1))
+    return Fraction(2 * ranked, count * total) - Fraction(count + 1, count)
+
+
+def top_share(amounts: Iterable[int], count: int) -> Fraction:
+    """Return the share of the sum that the `count` largest amounts hold; 0 of nothing."""
+    descending = sorted(amounts, reverse=True)
+    total = sum(descending)
+    return Fraction(sum(descending[:count]), total) if total else Fraction(0)
+
+
+def lorenz(amounts: Iterable[int]) -> list[tuple[Fraction, Fraction]]:
+    """Return the Lorenz curve: the poorest share of recipients against what they hold."""
+    ascending = sorted(amounts)
+    count, total = len(ascending), sum(ascending)
+    if not total:
+        return [(Fraction(0), Fraction(0)), (Fraction(1), Fraction(1))]
+    held = accumulate(ascending, initial=0)
+    return [(Fraction(i, count), Fraction(sum_, total)) for i, sum_ in enumerate(held)]

@@ -1,0 +1,157 @@
+"""`rewards statement`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rewards.audit.statement import POOLS, document_of, statement_of, tables
+from rewards.cli.console import (
+    EXIT_FOUND,
+    answer,
+    json_option,
+    note,
+    print_table,
+    short_wct,
+    show_findings,
+)
+from rewards.cli.epochs import season_option
+from rewards.cli.ranges import folders_of, range_options
+from rewards.cli.writing import write_tables
+from rewards.files.grammar import format_time
+from rewards.merkle.keccak import to_checksum
+from rewards.rules.integers import WCT
+
+if TYPE_CHECKING:
+    from rewards.audit.statement import PayeeRow, PoolRow, Statement
+
+NOTHING = "-"
+
+
+@click.command()
+@click.argument("outs", nargs=-1, metavar="[OUT]…")
+@range_options
+@click.option("--top", default=20, show_default=True, help="How many payees to show.")
+@click.option("--csv", "csv_folder", type=click.Path(path_type=Path), help="Write tables there.")
+@season_option
+@json_option
+def command(
+    outs: tuple[str, ...],
+    first: str | None,
+    last: str | None,
+    top: int,
+    csv_folder: Path | None,
+    season_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """State for the books where the money of a range of epochs went.
+
+    Pools against what was approved, paid, withheld, unallocated, funded, claimed and open, per
+    program and per payee, tied to the wei; exit code 1 if anything does not tie. The range is
+    --from and --to (an epoch's number or a day, both inclusive), or the folders OUT, or the whole
+    season. What was funded and claimed comes from the season's settlements/.
+
+    \b
+    Examples:
+      rewards statement --from 2026-06-01 --to 2026-06-30 --csv june
+      rewards statement --from 120 --to 150 --json
+    """
+    statement = statement_of(folders_of(outs, first, last, season_folder))
+    if csv_folder:
+        write_tables(csv_folder, tables(statement))
+    answer(document_of(statement), as_json=as_json, text=lambda: _show(statement, top))
+    if not as_json:
+        show_findings(statement.findings)
+    sys.exit(EXIT_FOUND if statement.findings else 0)
+
+
+def _show(statement: Statement, top: int) -> None:
+    start, end = (format_time(t) for t in (statement.first.window[0], statement.last.window[1]))
+    click.echo(f"Epochs {statement.first.number} to {statement.last.number}, {start} to {end}\n")
+    print_table(
+        "Programs, WCT",
+        ("pool", "approved", "paid", "withheld", "unallocated"),
+        [
+            *(_pool_row(name.replace("_", " "), statement.pool(name)) for name in POOLS),
+            _pool_row("total", statement.pools),
+        ],
+        right=(1, 2, 3, 4),
+    )
+    _show_ledger(statement)
+    _show_settlement(statement)
+    _show_payees(statement, top)
+    for name, problem in statement.unreadable:
+        note(f"{name}: {problem}")
+    held = sum(identity.holds for identity in statement.identities)
+    click.echo(f"{held} of {len(statement.identities)} identities hold, to the wei")
+
+
+def _show_ledger(statement: Statement) -> None:
+    deferred = statement.deferred
+    _lines(
+        ("paid by the pools", statement.pools.paid),
+        ("adjustments", statement.adjustments),
+        ("recovered of what was owed" if deferred < 0 else "left to be recovered later", deferred),
+        ("= allotted to payees", statement.allotted),
+        ("allotted before", statement.first.total("previous_cumulative")),
+        ("= allotted in all", statement.cumulative_total),
+    )
+
+
+def _show_settlement(statement: Statement) -> None:
+    position = statement.position
+    if position is None:
+        click.echo("Settlement: not settled (no receipt in settlements/)\n")
+        return
+    click.echo(f"Settlement, up to epoch {position.epoch} ({position.name})")
+    _lines(
+        ("settled", position.settled),
+        ("not yet settled", statement.cumulative_total - position.settled),
+        ("funded", position.funded),
+        ("claimed", position.claimed),
+        ("open: allotted, not claimed", statement.cumulative_total - position.claimed),
+    )
+
+
+def _show_payees(statement: Statement, top: int) -> None:
+    shown = statement.payees[:top]
+    print_table(
+        f"Payees, WCT in the range: {len(shown)} of {len(statement.payees)}",
+        ("payee", "nodes", "wallets", "other", "allotted", "open"),
+        [_payee_row(payee) for payee in shown],
+        right=(1, 2, 3, 4, 5),
+    )
+
+
+def _payee_row(payee: PayeeRow) -> tuple[str, ...]:
+    nodes = payee.pays["nodes"]
+    wallets = sum(payee.pays.values()) - nodes
+    account = to_checksum(payee.account)
+    return (
+        f"{account[:8]}…{account[-6:]}",
+        short_wct(nodes)[:-2],
+        short_wct(wallets)[:-2],
+        # Adjustments, and recoveries put off or taken.
+        short_wct(payee.allotted - nodes - wallets)[:-2],
+        short_wct(payee.allotted)[:-2],
+        NOTHING if payee.open is None else short_wct(payee.open)[:-2],
+    )
+
+
+def _pool_row(name: str, pool: PoolRow) -> tuple[str, ...]:
+    return name, *(short_wct(amount) for amount in pool.amounts)
+
+
+def _lines(*pairs: tuple[str, int]) -> None:
+    for words, amount in pairs:
+        click.echo(f"  {words:<28} {_exact(amount):>38} WCT")
+    click.echo()
+
+
+def _exact(amount: int) -> str:
+    """Return base units as WCT with all eighteen places, so that columns of them line up."""
+    whole, fraction = divmod(abs(amount), WCT)
+    return f"{'-' if amount < 0 else ''}{whole:,}.{fraction:018d}"
