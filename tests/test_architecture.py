@@ -35,9 +35,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "rules", "merkle", "files", "chain", "audit"},
         {"contracts_abi", "web3", "eth_utils", "eth_typing"},
     ),
+    "targets": ({"errors", "rules", "merkle", "files", "chain"}, set()),
     "cli": (
         {"errors", "rules", "merkle", "files", "sample", "measure", "chain", "audit"}
-        | {"rehearsal", "__init__"},
+        | {"rehearsal", "targets", "__init__"},
         {"click", "rich", "dotenv"},
     ),
     "__init__": (set(), set()),

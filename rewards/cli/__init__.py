@@ -25,6 +25,8 @@ COMMANDS = {
     "checks": "Show what the named checks find in a published epoch.",
     "simulate": "Compute past epochs under other policies: who gains, who loses.",
     "statement": "State for the books where the money of a range of epochs went.",
+    "report": "Write report.html: one self-contained file.",
+    "target": "Write an epoch's distribution for another settlement contract.",
     "dry-run": "Rehearse the settlement on an embedded chain, every claim included.",
     "next": "Say what is to do next in a season.",
     "sample": "Write the sample season to a folder.",

@@ -1,0 +1,89 @@
+/*
+ * Derivations as `rewards explain --json` gives them. A node's comes whole; a wallet's and an
+ * account's are made from a program, that is the steps as explain words them, with a wallet's own
+ * numbers put in. Every formula is evaluated here, in the page.
+ */
+
+/** Return a step's input as a value to calculate with. */
+function inputValue(input, columns) {
+  if (Array.isArray(input)) return input.map((item) => BigInt(item));
+  if (typeof input === "object") {
+    return columns[`${input.file}/${input.column}`]?.map((item) => BigInt(item));
+  }
+  return typeof input === "string" && /^-?\d+$/.test(input) ? BigInt(input) : input;
+}
+
+/**
+ * Evaluate a step from its formula and inputs.
+ *
+ * Returns undefined when it needs a column that the page does not hold; throws when the step's
+ * condition does not hold.
+ */
+function evaluateStep(step, columns) {
+  const names = {};
+  for (const [name, input] of Object.entries(step.inputs)) {
+    names[name] = inputValue(input, columns);
+    if (names[name] === undefined) return undefined;
+  }
+  if (step.when && !evaluate(step.when, names)) {
+    throw new Error(`${step.symbol}: ${step.when} does not hold`);
+  }
+  return evaluate(step.formula, names);
+}
+
+/** Return a value as a derivation writes it: integers as text, lists item by item. */
+function asJson(value) {
+  if (Array.isArray(value)) return value.map(asJson);
+  return typeof value === "bigint" ? value.toString() : value;
+}
+
+/** Return the input that a program's binding means: its own number, an earlier step, a constant. */
+function bound(binding, own, values) {
+  if ("own" in binding) return asJson(own[binding.own]);
+  if ("step" in binding) return asJson(values.get(binding.step));
+  return "is" in binding ? binding.is : binding;
+}
+
+/** Return the derivation that a program makes of somebody's own numbers. */
+function expand(program, subject, payoutAddress, own, columns) {
+  const values = new Map();
+  const steps = program.steps.map((template) => {
+    const step = { ...template, inputs: {} };
+    for (const [name, binding] of Object.entries(template.inputs)) {
+      step.inputs[name] = bound(binding, own, values);
+    }
+    if (template.note && typeof template.note === "object") step.note = own[template.note.own];
+    const value = evaluateStep(step, columns) ?? BigInt(template.value);
+    values.set(step.symbol, value);
+    step.value = String(value);
+    return step;
+  });
+  const facts = program.facts.map(([name, fact]) => [
+    name,
+    typeof fact === "object" ? String(own[fact.own]) : fact,
+  ]);
+  return {
+    kind: program.kind,
+    subject,
+    payout_address: payoutAddress,
+    facts: Object.fromEntries(facts),
+    steps,
+    amount: String(values.get(program.amount)),
+  };
+}
+
+/** Evaluate every step of a derivation again; return how many, and what did not come out. */
+function recheck(derivation, columns) {
+  const outcome = { evaluated: 0, taken: 0, wrong: [] };
+  for (const step of derivation.steps) {
+    try {
+      const value = evaluateStep(step, columns);
+      if (value === undefined) outcome.taken += 1;
+      else if (String(value) === step.value) outcome.evaluated += 1;
+      else outcome.wrong.push(`${step.symbol} is ${value}, not ${step.value}`);
+    } catch (error) {
+      outcome.wrong.push(error.message);
+    }
+  }
+  return outcome;
+}

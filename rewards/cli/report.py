@@ -1,0 +1,130 @@
+"""`rewards report`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rewards.audit.report import build_report
+from rewards.audit.report.settlement import read_receipts
+from rewards.cli.console import answer, json_option
+from rewards.cli.epochs import locate, season_option
+from rewards.errors import Finding, InvalidInput
+from rewards.files.publish import write_file
+from rewards.files.published import PublishedEpoch
+from rewards.files.season import Season
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rewards.audit.report.settlement import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What lies around a published folder: predecessor, receipts, and where its report goes."""
+
+    target: Path
+    previous: Path | None = None
+    receipts: Sequence[Receipt] = ()
+    season: str | None = None
+
+
+@click.command()
+@click.argument("out", required=False)
+@click.option(
+    "--previous",
+    type=click.Path(path_type=Path),
+    help="The predecessor's published folder, for what changed.",
+)
+@click.option("--out", "target", type=click.Path(path_type=Path), help="The file to write.")
+@season_option
+@json_option
+def command(
+    out: str | None,
+    previous: Path | None,
+    target: Path | None,
+    season_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Write report.html for the published epoch OUT: one file, no network.
+
+    OUT is a folder, or inside a season an epoch's number (by default the last). The report shows
+    pools, nodes, wallets, concentration and what changed; it derives any amount and verifies any
+    proof in the browser. It lies beside the epoch, never in it: OUT.report.html, or in a season
+    reports/NNNNNN.html. The same files give the same bytes.
+
+    \b
+    Examples:
+      rewards report out
+      rewards report 7 --season my-season
+    """
+    located = locate(out, season_folder)
+    published = PublishedEpoch(located.folder)
+    around = _surroundings(published, located.previous)
+    before = previous or around.previous
+    path = target or around.target
+    _require_outside(path, published.folder)
+    content = build_report(
+        published, PublishedEpoch(before) if before else None, around.receipts, around.season
+    )
+    try:
+        write_file(path, content)
+    except OSError as error:
+        raise InvalidInput(
+            Finding(
+                str(path),
+                f"cannot be written: {error.strerror or error}",
+                "name another file with --out",
+            )
+        ) from error
+    document = {
+        "ok": True,
+        "epoch": str(published.manifest.epoch),
+        "report": str(path),
+        "bytes": str(len(content)),
+        "manifest_hash": published.manifest.hash,
+        "merkle_root": published.manifest.root,
+        "compared_with": str(before) if before else None,
+        "receipts": [receipt.name for receipt in around.receipts],
+    }
+    answer(document, as_json=as_json, text=lambda: _show(document))
+
+
+def _surroundings(published: PublishedEpoch, previous: Path | None) -> Surroundings:
+    """Return what lies around the epoch; a folder inside a season counts as the season's."""
+    folder = published.folder.absolute()
+    number = published.manifest.epoch
+    season = Season.around(folder)
+    if season is None or season.epoch(number).absolute() != folder:
+        return Surroundings(folder.with_name(f"{folder.name}.report.html"), previous)
+    before = previous or season.previous(number)
+    return Surroundings(
+        season.root / "reports" / f"{number:06d}.html",
+        before if before and before.is_dir() else None,
+        read_receipts(season.root / "settlements", number),
+        season.name,
+    )
+
+
+def _require_outside(path: Path, folder: Path) -> None:
+    """Refuse a target in the published folder, which never changes."""
+    if path.resolve().is_relative_to(folder.resolve()):
+        raise InvalidInput(
+            Finding(
+                str(path),
+                "lies in the published folder, which never changes",
+                "write the report beside it: leave --out out, or name another file",
+            )
+        )
+
+
+def _show(document: dict[str, object]) -> None:
+    click.echo(f"epoch {document['epoch']}: recomputed and equal, every byte")
+    if document["compared_with"] is None:
+        click.echo("without a predecessor: give --previous to show what changed")
+    click.echo(f"report  {document['report']}  ({int(str(document['bytes'])):,} bytes)")
+    click.echo("next: open it in a browser; nothing else is needed")

@@ -1,0 +1,143 @@
+"""`rewards target`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from rewards.cli.console import answer, json_option, note
+from rewards.cli.epochs import Located, locate, season_option
+from rewards.cli.writing import write_files
+from rewards.errors import Finding, InvalidInput
+from rewards.files.documents import canonical_json
+from rewards.files.grammar import GrammarError, parse_address
+from rewards.files.outputs import sha256
+from rewards.files.published import PublishedEpoch
+from rewards.files.season import Season
+
+SHOWN = ("target", "epoch", "since_epoch", "manifest_hash", "contract", "total", "leaves")
+KINDS = ("airdrop", "urd", "reward-manager")
+"""As `rewards.targets.kinds`, which is loaded only when the command runs."""
+
+
+@click.command()
+@click.argument("out")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="The target.")
+@click.option("--since", help="The epoch that this target settled last: a folder or a number.")
+@click.option(
+    "--first", is_flag=True, help="This target settled nothing before: take all that was earned."
+)
+@click.option("--contract", help="The target's contract; for urd it must be settlement.toml's.")
+@click.option(
+    "--score-scale",
+    type=click.Choice(("wad", "percent")),
+    default="wad",
+    show_default=True,
+    help="reward-manager: the unit of its figures.",
+)
+@click.option(
+    "--out",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The file to write.",
+)
+@season_option
+@json_option
+def command(
+    out: str,
+    kind: str,
+    since: str | None,
+    first: bool,
+    contract: str | None,
+    score_scale: str,
+    file: Path,
+    season_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the distribution of the published epoch OUT as another contract's tools read it.
+
+    airdrop: WalletConnect's Airdrop, what was earned since the last settlement. urd: Morpho's
+    Universal Rewards Distributor, cumulative amounts. reward-manager: WalletConnect's
+    RewardManager, a record of node scores that pays nothing. The same epochs give the same bytes.
+    """
+    from rewards.targets.kinds import target_for
+    from rewards.targets.reward_manager import ScoreScale
+    from rewards.targets.settling import unlinked
+
+    located = locate(out, season_folder)
+    published = PublishedEpoch(located.folder)
+    before = PublishedEpoch(locate(since, season_folder).folder) if since else None
+    between = _between(located, before, published)
+    target = target_for(
+        kind, published, before, between=between, first=first, scale=ScoreScale(score_scale)
+    )
+    document = target.document(_address(contract))
+    content = canonical_json(document)
+    _write(file, content)
+    trusted = unlinked([*([before] if before else []), *between, published])
+    header = document.get("settlement") or document["metadata"]
+    result = {
+        "file": str(file),
+        "sha256": sha256(content),
+        **{name: header[name] for name in SHOWN if name in header},
+        **({"root": "0x" + target.root.hex()} if target.root else {}),
+        "actions": list(target.actions),
+        "trusted": [{"from": str(a), "to": str(b)} for a, b in trusted],
+    }
+
+    def show() -> None:
+        for name, value in result.items():
+            if isinstance(value, str):
+                click.echo(f"{name.replace('_', ' '):<14} {value}")
+
+    for earlier, later in trusted:
+        note(f"taken on trust: that epoch {later} was computed on epoch {earlier}, through others")
+    if kind == "reward-manager":
+        note("reward-manager pays nothing: settle the amounts by another target")
+    answer(result, as_json=as_json, text=show)
+
+
+def _between(
+    located: Located, since: PublishedEpoch | None, published: PublishedEpoch
+) -> list[PublishedEpoch]:
+    """Return the season's epochs between two of its own; without a season there are none."""
+    season = Season.around(located.folder)
+    if since is None or season is None:
+        return []
+    first, last = since.manifest.epoch, published.manifest.epoch
+    ends = (season.epoch(first), season.epoch(last))
+    if [end.resolve() for end in ends] != [since.folder.resolve(), published.folder.resolve()]:
+        return []
+    numbers = (number for number in season.published() if first < number < last)
+    return [PublishedEpoch(season.epoch(number)) for number in numbers]
+
+
+def _address(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return parse_address(text)
+    except GrammarError as error:
+        raise InvalidInput(
+            Finding("--contract", error.problem, error.remedy, value=text)
+        ) from error
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write the file; another settlement's is never overwritten.
+
+    Raises:
+        InvalidInput: It is there with other bytes, or cannot be written there.
+    """
+    if os.path.lexists(file) and (not file.is_file() or file.read_bytes() != content):
+        raise InvalidInput(
+            Finding(
+                str(file),
+                "exists with other content and is never overwritten",
+                "name another file, or remove it yourself if it was never settled",
+            )
+        )
+    write_files(file.parent, {file.name: content})
