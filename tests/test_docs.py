@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from rewards.cli import COMMANDS, rewards
@@ -42,6 +43,8 @@ def test_documented_call__uses_options_that_exist(call: str) -> None:
     name, *arguments = shlex.split(call)[1:]
     command = rewards.get_command(None, name)  # type: ignore[arg-type]
     assert command is not None
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}
     used = {word for word in arguments if word.startswith("--")}
     assert used <= known

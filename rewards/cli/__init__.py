@@ -27,6 +27,7 @@ COMMANDS = {
     "statement": "State for the books where the money of a range of epochs went.",
     "report": "Write report.html: one self-contained file.",
     "target": "Write an epoch's distribution for another settlement contract.",
+    "safe": "Hand a plan to a Safe, and check what a Safe is about to sign.",
     "dry-run": "Rehearse the settlement on an embedded chain, every claim included.",
     "next": "Say what is to do next in a season.",
     "sample": "Write the sample season to a folder.",

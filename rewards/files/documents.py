@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from rewards.errors import Finding, InvalidInput
+
+DEPTH_LIMIT = 32
+"""Objects and lists inside each other; the deepest of ours need about 12."""
+# A string, ended or not, without ever going back over it; or a bracket.
+_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 
 
 def canonical_json(value: object) -> bytes:
@@ -29,6 +35,9 @@ def parse_json(content: bytes, name: str) -> dict[str, Any]:
     def refuse(text: str) -> NoReturn:
         raise ValueError(f"{text} is no integer")
 
+    if _depth(content) > DEPTH_LIMIT:
+        # A recursive parser may crash on this before it notices.
+        raise InvalidInput(Finding(name, "is nested too deeply", "take the published file"))
     try:
         document = json.loads(
             content.decode("utf-8"),
@@ -43,3 +52,13 @@ def parse_json(content: bytes, name: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidInput(Finding(name, "is no JSON object", "take the published file"))
     return document
+
+
+def _depth(content: bytes) -> int:
+    """Return how deeply brackets stand inside each other, those in strings passed over."""
+    depth = deepest = 0
+    for match in _BRACKET.finditer(content):
+        token = match[0]
+        depth += (token in b"[{") - (token in b"]}")
+        deepest = max(deepest, depth)
+    return deepest

@@ -1,10 +1,12 @@
 """A season: the folder in which an operator keeps epoch after epoch.
 
 rewards.toml           format = "wct-season-1", name
+settlement.toml        the contract, as `rewards deploy` wrote it; copied into every inputs/
 checks.toml            limits of the checks; absent: nothing blocks
 waivers.toml           which blocking findings pass, why, and who says so
 inputs/000123/         the input folder of an epoch
 epochs/000123/         its published folder
+epochs/superseded/     versions that were restated before they were settled, e.g. 000123-0a1b2c3d/
 settlements/           plans, receipts, journal
 """
 
@@ -14,14 +16,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
-from rewards.files.grammar import parse_text
+from rewards.files.grammar import parse_address, parse_text
 from rewards.files.toml_documents import Document
+from rewards.rules.integers import UINT256_LIMIT
+from rewards.rules.records import Settlement
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SEASON_FILE = "rewards.toml"
 SEASON_FORMAT = "wct-season-1"
+SETTLEMENT_FILE = "settlement.toml"
+SUPERSEDED = "superseded"
+RESTATING = ".restating"
+"""In `epochs/` while epochs are being restated; with RESTATING_JOURNAL in it, it must be ended."""
+RESTATING_JOURNAL = "journal.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +41,20 @@ class Season:
     name: str
 
     @classmethod
-    def open(cls, root: Path) -> Season:
+    def open(cls, root: Path, *, restating: bool = False) -> Season:
         """Return the season in a folder.
 
+        Args:
+            root: The folder.
+            restating: Whether an interrupted restatement is no obstacle, as the caller ends it.
+
         Raises:
-            InvalidInput: Its `rewards.toml` is missing or wrong.
+            InvalidInput: Its `rewards.toml` is missing or wrong, or a restatement was interrupted.
         """
+        if not restating and (root / "epochs" / RESTATING / RESTATING_JOURNAL).is_file():
+            problem = "is being restated, or was when it was interrupted"
+            remedy = "run `rewards restate --season` on it, which ends it"
+            raise InvalidInput(Finding(str(root), problem, remedy))
         findings: list[Finding] = []
         document = Document(root / SEASON_FILE, SEASON_FILE, findings)
         form = document.take("format", str)
@@ -64,6 +81,28 @@ class Season:
     def epoch(self, epoch: int) -> Path:
         """Return the published folder of an epoch."""
         return self.root / "epochs" / f"{epoch:06d}"
+
+    def settlement(self) -> Settlement:
+        """Return the contract that the season is settled on.
+
+        Raises:
+            InvalidInput: `settlement.toml` is missing or wrong.
+        """
+        findings: list[Finding] = []
+        document = Document(self.root / SETTLEMENT_FILE, SETTLEMENT_FILE, findings)
+        chain_id = document.integer("chain_id", low=1, high=UINT256_LIMIT - 1)
+        distributor = document.parse("distributor", parse_address)
+        token = document.parse("token", parse_address)
+        decimals = document.integer("decimals", low=0, high=255)
+        if document.readable:
+            document.refuse_unknown()
+        if findings or chain_id is None or decimals is None:
+            raise InvalidInput(findings)
+        return Settlement(chain_id, distributor, token, decimals)
+
+    def superseded(self, epoch: int, manifest_hash: str) -> Path:
+        """Return where a superseded version of an epoch is kept."""
+        return self.root / "epochs" / SUPERSEDED / f"{epoch:06d}-{manifest_hash[2:10]}"
 
     def previous(self, epoch: int) -> Path | None:
         """Return the published folder before an epoch; None before the season's first."""
