@@ -16,7 +16,7 @@ test: lint types unit  ## Everything: format, lint, strict types, every test
 
 test-all: test system  ## And what needs Debian's Chromium and Java: the report in a browser, Spark on a cluster
 
-system: $(VENV)/.complete $(NODE_MODULES)
+system: $(VENV)/.system $(NODE_MODULES)
 	$(BIN)/python -m pytest -m system
 
 lint: $(VENV)/.complete
@@ -48,6 +48,7 @@ lock: $(VENV)/.complete  ## Resolve the dependencies anew, with hashes
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra spark -c requirements-dev.lock --universal --python-version 3.11 --generate-hashes --prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-system.lock
 
 clean:  ## Remove what was made, the environment included
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis contracts_abi/node_modules
@@ -64,6 +65,10 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/.created
 
 $(VENV)/.complete: requirements-dev.lock $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(VENV)/.system: requirements-system.lock $(VENV)/.complete
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-system.lock
 	touch $@
 
 $(NODE_MODULES): contracts_abi/package-lock.json | $(VENV)/.complete
