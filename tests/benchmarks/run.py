@@ -50,14 +50,26 @@ def measure(*command: object) -> Measured:
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
         process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
+        # Not ru_maxrss: a child inherits the peak of the process that started it.
+        peak, pid = 0, 0
+        while not pid:
+            peak = max(peak, high_water(process.pid))
+            time.sleep(0.005)
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read()
     if process.returncode:
         raise RuntimeError(f"{command}: {text}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
+    return Measured(wall, usage.ru_utime + usage.ru_stime, peak / 1024, text)
+
+
+def high_water(pid: int) -> int:
+    """Return the most memory in KiB that a running process held so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    lines = (line.split() for line in status.splitlines() if line.startswith("VmHWM"))
+    return next((int(words[1]) for words in lines), 0)
 
 
 def best(*command: object, times: int = 5) -> Measured:
