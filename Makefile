@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 
-.PHONY: help demo test lint types system test-all unit contracts differential fuzz mutations report-library lock clean
+.PHONY: help demo test lint types system test-all unit contracts differential fuzz mutations report-library benchmarks lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ report-library: $(VENV)/.complete  ## Bundle the report's keccak anew from its l
 
 contracts: $(VENV)/.complete  ## Compile the contracts anew; `git diff contracts_abi` then shows what changed
 	$(BIN)/python scripts/rebuild_contracts.py
+
+benchmarks: $(VENV)/.complete $(NODE_MODULES)  ## Measure against npm and plain Python (minutes; ARGS=--full goes to 5M)
+	$(BIN)/python scripts/benchmark.py $(ARGS)
 
 lock: $(VENV)/.complete  ## Resolve the dependencies anew, with hashes
 	$(BIN)/python -m pip install --quiet uv

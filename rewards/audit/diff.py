@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.audit.svg import Bar, bars, signed_wct
 from rewards.errors import Finding, InvalidInput
-from rewards.files.frames import join_by, read_frame
+from rewards.files.csv_tables import read_columns_of
 from rewards.files.outputs import ALLOCATIONS_CSV, MANIFEST
 from rewards.merkle.keccak import to_checksum
 
@@ -187,8 +187,8 @@ def _pools(epoch: PublishedEpoch) -> dict[str, str]:
 
 
 def _column(epoch: PublishedEpoch, table: str, key: str, column: str) -> dict[str, str]:
-    frame = read_frame(epoch, table)
-    return dict(zip(frame[key], frame[column], strict=True))
+    rows = read_columns_of(epoch.folder / table, table, (key, column))
+    return {subject: value for subject, value in rows}  # noqa: C416 - pairs, for the type
 
 
 def _changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:
@@ -214,18 +214,20 @@ def _payout_changes(first: PublishedEpoch, second: PublishedEpoch) -> list[Chang
 
 def _accounts(first: PublishedEpoch, second: PublishedEpoch) -> list[AccountChange]:
     """Return the accounts whose amount or cumulative changed, the largest move first."""
-    columns = ["account", "epoch_amount", "cumulative"]
-    both = join_by(
-        "account",
-        read_frame(first, ALLOCATIONS_CSV)[columns],
-        read_frame(second, ALLOCATIONS_CSV)[columns],
-    )
-    rows = [
-        AccountChange(account, _kind(a0, a1, c0), a0, a1, c0, c1)
-        for account, a0, c0, a1, c1 in both.itertuples(index=False, name=None)
-        if a0 != a1 or c1 < c0
-    ]
+    before, after = (_amounts(epoch) for epoch in (first, second))
+    rows = []
+    for account in {**before, **after}:
+        (a0, c0), (a1, c1) = before.get(account, (0, 0)), after.get(account, (0, 0))
+        if a0 != a1 or c1 < c0:
+            rows.append(AccountChange(account, _kind(a0, a1, c0), a0, a1, c0, c1))
     return sorted(rows, key=lambda row: (-abs(row.delta), row.account))
+
+
+def _amounts(epoch: PublishedEpoch) -> dict[str, tuple[int, int]]:
+    """Return epoch amount and cumulative amount per account."""
+    columns = ("account", "epoch_amount", "cumulative")
+    rows = read_columns_of(epoch.folder / ALLOCATIONS_CSV, ALLOCATIONS_CSV, columns)
+    return {account: (int(amount), int(cumulative)) for account, amount, cumulative in rows}
 
 
 def _kind(before: int, after: int, cumulative_before: int) -> str:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.grammar import GrammarError, parse_address
-from rewards.files.outputs import DISTRIBUTION, MANIFEST
-from rewards.files.published import TAKE_AGAIN, PublishedEpoch
+from rewards.files.manifest import ALLOCATIONS_CSV, DISTRIBUTION, MANIFEST, TAKE_AGAIN, TREE
+from rewards.files.tree_file import TreeFile, find_row
 from rewards.merkle.distribution import Domain
 from rewards.merkle.tree import proof_of, root_from_proof
 
 if TYPE_CHECKING:
+    from rewards.files.manifest import PublishedFolder
     from rewards.rules.records import Address
 
 
-def prove(published: PublishedEpoch, account: str) -> dict[str, Any]:
+def prove(published: PublishedFolder, account: str) -> dict[str, Any]:
     """Return `{chain_id, distributor, epoch, account, cumulative, root, proof}`.
 
     The proof is folded up to the manifest's root before it is returned.
@@ -26,24 +27,24 @@ def prove(published: PublishedEpoch, account: str) -> dict[str, Any]:
     """
     address = parse_account(account)
     manifest = published.manifest
-    dump = published.distribution
-    leaves = dump["values"] if dump else []
-    entry = next((entry for entry in leaves if entry["value"][3] == address), None)
-    if dump is None or entry is None:
+    domain = Domain(manifest.chain_id, manifest.distributor, manifest.epoch)
+    in_tree_file = TREE in manifest.files
+    found = (
+        _from_tree_file(published, domain, address)
+        if in_tree_file
+        else _from_dump(published, address)
+    )
+    if found is None:
         raise CheckFailed(
             Finding(
-                DISTRIBUTION,
+                TREE if in_tree_file else DISTRIBUTION,
                 "has no leaf: nothing was ever allocated to it up to this epoch",
                 f"see `rewards explain` for its rows in epoch {manifest.epoch}",
                 value=address,
             )
         )
-    cumulative = int(entry["value"][4])
-    tree = [bytes.fromhex(node[2:]) for node in dump["tree"]]
-    proof = proof_of(tree, entry["treeIndex"])
-    leaf = Domain(manifest.chain_id, manifest.distributor, manifest.epoch).leaf_hash(
-        address, cumulative
-    )
+    cumulative, proof = found
+    leaf = domain.leaf_hash(address, cumulative)
     if "0x" + root_from_proof(leaf, proof).hex() != manifest.root:
         raise CheckFailed(
             Finding(MANIFEST, "has a root that the tree does not lead to", TAKE_AGAIN)
@@ -57,6 +58,45 @@ def prove(published: PublishedEpoch, account: str) -> dict[str, Any]:
         "root": manifest.root,
         "proof": ["0x" + node.hex() for node in proof],
     }
+
+
+def _from_dump(published: PublishedFolder, account: Address) -> tuple[int, list[bytes]] | None:
+    """Return an account's amount and proof from `distribution.json`."""
+    dump = published.distribution
+    leaves = dump["values"] if dump else []
+    entry = next((entry for entry in leaves if entry["value"][3] == account), None)
+    if dump is None or entry is None:
+        return None
+    nodes = dump["tree"]
+    siblings = proof_of(range(len(nodes)), entry["treeIndex"])
+    return int(entry["value"][4]), [bytes.fromhex(nodes[i][2:]) for i in siblings]
+
+
+def _from_tree_file(
+    published: PublishedFolder, domain: Domain, account: Address
+) -> tuple[int, list[bytes]] | None:
+    """Return an account's amount and proof from `allocations.csv` and `tree.bin`.
+
+    What is found proves itself; that nothing is there is said only of unaltered files.
+    """
+    manifest = published.manifest
+    if account == manifest.distributor:
+        cumulative = manifest.cumulative_total
+    else:
+        row = find_row(published.folder / ALLOCATIONS_CSV, ALLOCATIONS_CSV, account)
+        if row is None:
+            published.require_unaltered()
+            return None
+        cumulative = int(row[-1]) if row[-1].isdecimal() else 0
+    tree = TreeFile(published.folder / TREE, TREE)
+    try:
+        index = tree.index_of(domain.leaf_hash(account, cumulative))
+        if index is None:
+            published.require_unaltered()
+            return None
+        return cumulative, tree.proof(index)
+    finally:
+        tree.close()
 
 
 def parse_account(text: str) -> Address:

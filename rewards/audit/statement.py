@@ -87,7 +87,7 @@ class EpochBooks:
     pools: Mapping[str, PoolRow]
     by_payee: Mapping[str, Mapping[str, int]]
     ids: Mapping[str, tuple[str, ...]]
-    rows: tuple[Allocation, ...]
+    rows: Sequence[Allocation]
 
     @property
     def number(self) -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "Recompute a published epoch and compare every byte.",
     "prove": "Print an account's Merkle proof.",
     "explain": "Derive an amount step by step, to the base unit.",
+    "export": "Write the tree with its proofs for other programs.",
     "diff": "Show what changed between two epochs.",
     "checks": "Show what the named checks find in a published epoch.",
     "simulate": "Compute past epochs under other policies: who gains, who loses.",

@@ -13,6 +13,7 @@ from rewards.cli.epochs import require_season, season_option
 from rewards.errors import Finding, InvalidInput
 from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
 from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
+from rewards.rules.records import sum_of
 
 SHOWN_PER_CHECK = 3
 
@@ -87,8 +88,8 @@ def _summary(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> dict[str, objec
         "published": fresh,
         "manifest_hash": manifest_hash(epoch.files[MANIFEST]),
         "merkle_root": "0x" + distribution.root.hex() if distribution else None,
-        "leaf_count": str(len(distribution.leaves) if distribution else 0),
-        "epoch_amount": str(sum(row.epoch_amount for row in epoch.result.allocations)),
+        "leaf_count": str(distribution.leaf_count if distribution else 0),
+        "epoch_amount": str(sum_of(epoch.result.allocations, "epoch_amount")),
         "cumulative_total": str(distribution.cumulative_total if distribution else 0),
     }
 

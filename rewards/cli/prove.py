@@ -10,7 +10,7 @@ from rewards.audit.prove import prove
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.words import epoch_and_subject
-from rewards.files.published import PublishedEpoch
+from rewards.files.manifest import PublishedFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def command(words: tuple[str, ...], season_folder: Path | None, as_json: bool) -
     """
     out, account = epoch_and_subject(words)
     located = locate(out, season_folder)
-    document = prove(PublishedEpoch(located.folder), account)
+    document = prove(PublishedFolder(located.folder), account)
 
     def show() -> None:
         for name in ("chain_id", "distributor", "epoch", "account", "cumulative", "root"):

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import open_regular
 from rewards.files.grammar import GrammarError
+from rewards.files.streams import Streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
+    from rewards.files.streams import Content
+
+PARQUET = ".parquet"
+
 LINE_LIMIT = 64 * 1024
 """Bytes in the longest line that is read: a file of garbage does not take the memory."""
+
+BY_COLUMN_FROM = 1 << 20
+"""Bytes from which a table is read by column: below, loading the packages takes longer."""
 
 FINDINGS_LIMIT = 100
 """Findings after which a file is not read further."""
@@ -88,6 +98,19 @@ class _Lines:
         raise InvalidInput(Finding(self.name, problem, remedy, row=self.line, value=value))
 
 
+def open_table(path: Path, name: str) -> BinaryIO:
+    """Open a table as CSV text, whatever the form in which it lies.
+
+    Raises:
+        InvalidInput: There is no such file, or it is not of its form.
+    """
+    if path.suffix == PARQUET:
+        from rewards.files import parquet  # noqa: PLC0415 - CSV needs no Arrow
+
+        return parquet.as_csv(path, name)
+    return open_regular(path, name)
+
+
 def read_table(path: Path, table: Table, findings: list[Finding]) -> list[Row]:
     """Return the rows of a file in file order; what is wrong goes to `findings`, all together.
 
@@ -96,7 +119,7 @@ def read_table(path: Path, table: Table, findings: list[Finding]) -> list[Row]:
     found: list[Finding] = []
     rows: list[Row] = []
     try:
-        with open_regular(path, table.name) as handle:
+        with open_table(path, table.name) as handle:
             for row in _records(_Lines(handle, table.name), table, found):
                 rows.append(row)  # noqa: PERF402 - kept when a later line breaks off
     except InvalidInput as error:
@@ -238,6 +261,65 @@ def _is_new(row: Row, table: Table, seen: dict[str, int], found: list[Finding]) 
         return False
     seen[key] = row.line
     return True
+
+
+def read_by_column(
+    path: Path, table: Table, record: Callable[..., Any], *, by_column: bool | None = None
+) -> Any:  # noqa: ANN401 - a table of columns, whose type needs numpy
+    """Return a large file's records, held by column in the order of the key.
+
+    None where the file is small, or so written that only `read_table` can judge it.
+    """
+    try:
+        with open_table(path, table.name) as handle:
+            if by_column is None:
+                by_column = os.fstat(handle.fileno()).st_size >= BY_COLUMN_FROM
+            if not by_column:
+                return None
+            from rewards.files import column_tables  # noqa: PLC0415 - small epochs load no Arrow
+
+            return column_tables.read_columns(handle, table, record)
+    except InvalidInput:
+        return None
+
+
+def table_csv(
+    header: Sequence[str],
+    rows: Any,  # noqa: ANN401 - records, or a table held by column
+    formats: Mapping[str, Callable[[int], str]] | None = None,
+) -> Content:
+    """Return the canonical bytes of records; those of a table held by column are yet to be made.
+
+    Args:
+        header: The field names, in the order of the columns.
+        rows: The records.
+        formats: How the integers of some columns are written, if not as digits.
+    """
+    if hasattr(rows, "columns"):
+        from rewards.files import column_tables  # noqa: PLC0415 - small epochs load no Arrow
+
+        return Streamed(lambda: column_tables.column_csv(rows, formats))
+    forms = [(formats or {}).get(name, cell_text) for name in header]
+    fields = attrgetter(*header)
+    return canonical_csv(
+        header,
+        ([form(cell) for form, cell in zip(forms, fields(r), strict=True)] for r in rows),
+    )
+
+
+def cell_text(value: object) -> str:
+    """Return a value as its cell: nothing for None, `true` or `false` for a boolean."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_columns_of(path: Path, name: str, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield some cells of each row of a published table, as text."""
+    with open_regular(path, name) as handle:
+        reader = csv.reader(io.TextIOWrapper(handle, "utf-8", newline=""))
+        header = next(reader)
+        yield from map(itemgetter(*(header.index(column) for column in columns)), reader)
 
 
 def canonical_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.inputs import check_inputs, read_inputs
@@ -12,13 +12,13 @@ from rewards.files.publish import publish
 from rewards.files.published import PublishedEpoch
 from rewards.rules import RULESETS
 from rewards.rules.integers import UINT256_LIMIT
+from rewards.rules.records import sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rewards.files.outputs import ReviewDocuments
-    from rewards.merkle.distribution import Distribution
     from rewards.rules.records import EpochResult, Inputs, Opening
 
     Reviewer = Callable[[Inputs, Opening | None, EpochResult], ReviewDocuments | None]
@@ -26,17 +26,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ComputedEpoch:
-    """An epoch computed but not yet published: every stage and every byte."""
+    """An epoch computed but not yet published: every stage and every byte.
+
+    The bytes of a very large file are yet to be made (`streams.Streamed`), all others are `bytes`.
+    The distribution is a `Distribution`, or a `LargeDistribution` that answers to the same names,
+    or None.
+    """
 
     inputs: Inputs
     opening: Opening | None
     result: EpochResult
-    files: Mapping[str, bytes]
-    distribution: Distribution | None
+    files: Mapping[str, Any]
+    distribution: Any
 
 
-def read_opening(previous: Path | None) -> Opening | None:
+def read_opening(previous: Path | None, *, by_column: bool | None = None) -> Opening | None:
     """Return the predecessor in a folder as its successor opens on it.
+
+    Args:
+        previous: The predecessor's published folder.
+        by_column: Whether to hold its ledger by column; by default where it is very long.
 
     Raises:
         InvalidInput: It is not there, or was altered since it was published.
@@ -44,7 +53,7 @@ def read_opening(previous: Path | None) -> Opening | None:
     if previous is None:
         return None
     try:
-        return PublishedEpoch(previous).opening_for_successor()
+        return PublishedEpoch(previous, by_column=by_column).opening_for_successor()
     except CheckFailed as error:
         raise InvalidInput(
             [
@@ -54,15 +63,22 @@ def read_opening(previous: Path | None) -> Opening | None:
         ) from error
 
 
-def load_epoch(inputs: Path, previous: Path | None) -> tuple[Inputs, Opening | None]:
+def load_epoch(
+    inputs: Path, previous: Path | None, *, by_column: bool | None = None
+) -> tuple[Inputs, Opening | None]:
     """Read and check the inputs of an epoch against its predecessor.
+
+    Args:
+        inputs: The input folder.
+        previous: The predecessor's published folder.
+        by_column: Whether to hold wallets and ledger by column; by default where they are many.
 
     Raises:
         InvalidInput: With every finding.
     """
-    read = read_inputs(inputs)
+    read = read_inputs(inputs, by_column=by_column)
     try:
-        opening = read_opening(previous)
+        opening = read_opening(previous, by_column=by_column)
     except InvalidInput as error:
         raise InvalidInput([*error.findings, *read.findings]) from error
     return check_inputs(read, opening), opening
@@ -77,7 +93,7 @@ def compute(
         InvalidInput: The cumulative total would not fit into 256 bits.
     """
     result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
-    total = sum(row.cumulative for row in result.allocations)
+    total = sum_of(result.allocations, "cumulative")
     if total >= UINT256_LIMIT:
         raise InvalidInput(
             Finding(
@@ -94,10 +110,14 @@ def compute(
 
 
 def compute_folder(
-    inputs: Path, previous: Path | None, reviewer: Reviewer | None = None
+    inputs: Path,
+    previous: Path | None,
+    reviewer: Reviewer | None = None,
+    *,
+    by_column: bool | None = None,
 ) -> ComputedEpoch:
     """Compute an epoch from its folder and its predecessor's."""
-    return compute(*load_epoch(inputs, previous), reviewer)
+    return compute(*load_epoch(inputs, previous, by_column=by_column), reviewer)
 
 
 def publish_epoch(epoch: ComputedEpoch, out: Path) -> bool:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rewards.merkle.keccak import to_checksum
-from rewards.rules.integers import UINT256_LIMIT
-from rewards.rules.records import Address
+from rewards.rules.integers import UINT256_LIMIT, WAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rewards.rules.records import Address
 
 DECIMAL_PLACES = 18
 TEXT_LIMIT = 1000
@@ -92,6 +93,22 @@ def parse_decimal(text: str, places: int = DECIMAL_PLACES) -> int:
     return value
 
 
+def parse_ratio(text: str) -> int:
+    """Return a decimal from 0 to 1 as a WAD."""
+    value = parse_decimal(text)
+    if value > WAD:
+        raise GrammarError("is above 1", "a UX score lies between 0 and 1")
+    return value
+
+
+def parse_published(text: str) -> int:
+    """Return an integer of a published table; sums of recoveries may pass 2^256."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 100):
+        raise GrammarError("is no integer", "take the published file")
+    return int(text)
+
+
 def parse_boolean(text: str) -> bool:
     """Return the value of `true` or `false`, the only two spellings."""
     if text not in ("true", "false"):
@@ -128,7 +145,7 @@ def parse_address(text: str) -> Address:
             "has a wrong EIP-55 checksum",
             "copy the address again from its source; a digit may be mistyped",
         )
-    return Address(lower)
+    return cast("Address", lower)
 
 
 def parse_hash(text: str) -> str:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rewards import rules
 from rewards.errors import Finding, InvalidInput
-from rewards.files.csv_tables import Column, Row, Table, canonical_csv, read_table
+from rewards.files.csv_tables import (
+    PARQUET,
+    Column,
+    Row,
+    Table,
+    canonical_csv,
+    read_by_column,
+    read_table,
+    table_csv,
+)
 from rewards.files.folder import list_files
 from rewards.files.grammar import (
-    GrammarError,
     choice_of,
     format_time,
     parse_address,
@@ -20,12 +29,12 @@ from rewards.files.grammar import (
     parse_hash,
     parse_identifier,
     parse_integer,
+    parse_ratio,
     parse_signed,
     parse_text,
 )
 from rewards.files.toml_documents import TOML_TYPES, Document, canonical_toml
-from rewards.rules import RULESETS
-from rewards.rules.integers import UINT256_LIMIT, WAD, format_decimal
+from rewards.rules.integers import UINT256_LIMIT, format_decimal
 from rewards.rules.records import (
     Adjustment,
     EpochHeader,
@@ -54,13 +63,6 @@ _parse_status_word = choice_of(*Status)
 
 def _parse_status(text: str) -> Status | None:
     return Status(_parse_status_word(text)) if text else None
-
-
-def _parse_ux_score(text: str) -> int:
-    value = parse_decimal(text)
-    if value > WAD:
-        raise GrammarError("is above 1", "a UX score lies between 0 and 1")
-    return value
 
 
 NODES = Table(
@@ -93,7 +95,7 @@ WALLET_SCORES = Table(
         Column("connections", parse_integer),
         Column("signatures", parse_integer),
         Column("certified", parse_boolean),
-        Column("ux_score", _parse_ux_score, default="1"),
+        Column("ux_score", parse_ratio, default="1"),
         Column("stake_weight", parse_integer, default="0"),
     ),
     key="wallet_id",
@@ -110,6 +112,8 @@ ADJUSTMENTS = Table(
 TABLES = (NODES, NODE_SCORES, WALLET_SCORES, ADJUSTMENTS)
 REQUIRED = ("epoch.toml", "policy.toml", "settlement.toml")
 KNOWN = (*REQUIRED, *(table.name for table in TABLES))
+PARQUET_OF = {table.name: table.name.removesuffix(".csv") + PARQUET for table in TABLES}
+"""The same tables as Parquet, whose columns hold integers, booleans or the very text of a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +121,21 @@ class ReadInputs:
     """Inputs as read, with what the grammar found and the line of each record.
 
     Attributes:
+        folder: Where they lie.
         inputs: The records that could be read, in id order; None without a usable header, policy
             or settlement target.
         findings: What the grammar found, file by file.
         lines: Lines per (file, id or address); only there to word findings.
+        by_column: Whether a table was read by the reader that words no findings.
+        sources: The file that a table was read from, where it is not the CSV file.
     """
 
+    folder: Path
     inputs: Inputs | None
     findings: tuple[Finding, ...]
     lines: Mapping[tuple[str, str], Sequence[int]]
+    by_column: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def finding(self, problem: Problem, occurrence: int = 0) -> Finding:
         """Return a rule's problem as a finding that names the line.
@@ -134,7 +144,7 @@ class ReadInputs:
         """
         lines = self.lines.get((problem.file, problem.key), (0,))
         return Finding(
-            problem.file,
+            self.sources.get(problem.file, problem.file),
             problem.problem,
             problem.remedy,
             row=lines[min(occurrence, len(lines) - 1)],
@@ -143,14 +153,25 @@ class ReadInputs:
         )
 
 
-def read_inputs(folder: Path) -> ReadInputs:
+def read_inputs(folder: Path, *, by_column: bool | None = None) -> ReadInputs:
     """Read every input file of an epoch as far as it can be read; judge with `check_inputs`.
+
+    Args:
+        folder: The epoch's input folder.
+        by_column: Whether to hold the wallets by column; by default where there are very many.
 
     Raises:
         InvalidInput: There is no such folder.
     """
     findings: list[Finding] = []
     present = list_files(folder)
+    # Which file a table is read from; a finding names that one.
+    sources = {name: PARQUET_OF[name] for name in PARQUET_OF if PARQUET_OF[name] in present}
+    for name in sorted(set(sources) & set(present)):
+        findings.append(
+            Finding(sources.pop(name), f"is there beside {name}", "keep the one that is right")
+        )
+    present = sorted({*present, *sources} - set(PARQUET_OF.values()))
     for name in sorted(set(present) - set(KNOWN)):
         findings.append(
             Finding(name, "is an unknown file", "the folder holds only " + ", ".join(KNOWN))
@@ -170,27 +191,32 @@ def read_inputs(folder: Path) -> ReadInputs:
     header = document("epoch.toml", _read_header)
     policy = document("policy.toml", read_policy)
     settlement = document("settlement.toml", _read_settlement)
+    wallets: Any = None
+    if WALLET_SCORES.name in present:
+        path = folder / sources.get(WALLET_SCORES.name, WALLET_SCORES.name)
+        wallets = read_by_column(path, WALLET_SCORES, Wallet, by_column=by_column)
     rows = {
-        table.name: read_table(folder / table.name, table, findings)
+        table.name: read_table(folder / sources.get(table.name, table.name), table, findings)
         for table in TABLES
-        if table.name in present
+        if table.name in present and not (table is WALLET_SCORES and wallets is not None)
     }
     lines: dict[tuple[str, str], list[int]] = {}
     for name, table_rows in rows.items():
         for row in table_rows:
             lines.setdefault((name, row.values[0]), []).append(row.line)
+    findings = [replace(f, file=sources.get(f.file, f.file)) for f in findings]
     if header is None or policy is None or settlement is None:
-        return ReadInputs(None, tuple(findings), lines)
+        return ReadInputs(folder, None, tuple(findings), lines, wallets is not None, sources)
     inputs = Inputs(
         header,
         policy,
         settlement,
         _records(rows.get(NODES.name), Node),
         _records(rows.get(NODE_SCORES.name), NodeScore),
-        _records(rows.get(WALLET_SCORES.name), Wallet),
+        _records(rows.get(WALLET_SCORES.name), Wallet) if wallets is None else wallets,
         _records(rows.get(ADJUSTMENTS.name), Adjustment),
     )
-    return ReadInputs(inputs, tuple(findings), lines)
+    return ReadInputs(folder, inputs, tuple(findings), lines, wallets is not None, sources)
 
 
 def check_inputs(read: ReadInputs, opening: Opening | None) -> Inputs:
@@ -202,13 +228,17 @@ def check_inputs(read: ReadInputs, opening: Opening | None) -> Inputs:
     """
     findings = list(read.findings)
     if read.inputs is not None:
-        ruleset = RULESETS[read.inputs.policy.ruleset]
-        node_files_broken = any(f.file in (NODES.name, NODE_SCORES.name) for f in read.findings)
+        ruleset = rules.RULESETS[read.inputs.policy.ruleset]
+        node_files = {read.sources.get(table.name, table.name) for table in (NODES, NODE_SCORES)}
+        node_files_broken = any(f.file in node_files for f in read.findings)
         occurrences: Counter[Problem] = Counter()
         for problem in ruleset.input_problems(read.inputs, opening):
             if not (problem.by_absence and node_files_broken):
                 findings.append(read.finding(problem, occurrences[problem]))
                 occurrences[problem] += 1
+    if findings and read.by_column:
+        # The reader that knows the lines tells the whole of it.
+        return check_inputs(read_inputs(read.folder, by_column=False), opening)
     if findings or read.inputs is None:
         raise InvalidInput(findings)
     return read.inputs
@@ -261,11 +291,11 @@ def read_policy(source: Document) -> Policy | None:
     ruleset_name = source.take("ruleset", str)
     first_epoch = source.integer("first_epoch", low=1, high=UINT256_MAX)
     approval = source.parse("approval", parse_text)
-    if ruleset_name is not None and ruleset_name not in RULESETS:
+    if ruleset_name is not None and ruleset_name not in rules.RULESETS:
         source.find(
-            "ruleset", ruleset_name, "is an unknown ruleset", "known: " + ", ".join(RULESETS)
+            "ruleset", ruleset_name, "is an unknown ruleset", "known: " + ", ".join(rules.RULESETS)
         )
-    ruleset = RULESETS.get(ruleset_name)
+    ruleset = rules.RULESETS.get(ruleset_name)
     if ruleset is None:
         # Without the ruleset nobody can say which keys are unknown.
         source.known.update(source.values)
@@ -346,12 +376,12 @@ def _parameter_text(parameter: Parameter, value: Any) -> str:  # noqa: ANN401
 # --- canonical copies ------------------------------------------------------------------------
 
 
-def canonical_inputs(inputs: Inputs) -> dict[str, bytes]:
+def canonical_inputs(inputs: Inputs) -> dict[str, Any]:
     """Return the canonical bytes of every input file: one spelling for one meaning.
 
     Defaults are written out, so what a policy or a wallet table leaves unsaid is published too.
     """
-    files = {
+    files: dict[str, Any] = {
         "epoch.toml": canonical_toml(_header_values(inputs)),
         "policy.toml": canonical_toml(policy_values(inputs.policy)),
         "settlement.toml": canonical_toml(
@@ -387,20 +417,8 @@ def canonical_inputs(inputs: Inputs) -> dict[str, bytes]:
             ),
         )
     if inputs.wallets is not None:
-        files[WALLET_SCORES.name] = canonical_csv(
-            WALLET_SCORES.header,
-            (
-                (
-                    wallet.wallet_id,
-                    wallet.payout_address,
-                    str(wallet.connections),
-                    str(wallet.signatures),
-                    _boolean(wallet.certified),
-                    format_decimal(wallet.ux_score),
-                    str(wallet.stake_weight),
-                )
-                for wallet in inputs.wallets
-            ),
+        files[WALLET_SCORES.name] = table_csv(
+            WALLET_SCORES.header, inputs.wallets, {"ux_score": format_decimal}
         )
     if inputs.adjustments is not None:
         files[ADJUSTMENTS.name] = canonical_csv(
@@ -440,7 +458,8 @@ def _header_values(inputs: Inputs) -> dict[str, str | int | bool]:
 
 def policy_values(policy: Policy) -> dict[str, str | int | bool]:
     """Return every key of a policy as the TOML value of its canonical file."""
-    kinds = {parameter.key: parameter.kind for parameter in RULESETS[policy.ruleset].PARAMETERS}
+    ruleset = rules.RULESETS[policy.ruleset]
+    kinds = {parameter.key: parameter.kind for parameter in ruleset.PARAMETERS}
     values: dict[str, str | int | bool] = {}
     for key, text in policy.canonical.items():
         toml_type = int if key == "first_epoch" else TOML_TYPES[kinds.get(key, "choice")]

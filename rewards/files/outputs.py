@@ -6,39 +6,68 @@ the order of their bytes). The layout is the README's section on file formats.
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from rewards.errors import InvariantBroken
-from rewards.files.csv_tables import Column, Table, canonical_csv
+from rewards.files.csv_tables import Column, Table, canonical_csv, table_csv
 from rewards.files.documents import canonical_json
 from rewards.files.grammar import (
-    GrammarError,
     format_time,
     parse_address,
     parse_identifier,
+    parse_published,
 )
 from rewards.files.inputs import canonical_inputs
+from rewards.files.manifest import (
+    ALLOCATIONS_CSV,
+    DISTRIBUTION,
+    FINDINGS,
+    INPUTS_FOLDER,
+    MANIFEST,
+    MANIFEST_FORMAT,
+    STATE,
+    TREE,
+    manifest_digest,
+    manifest_hash,
+    sha256,
+)
+from rewards.files.streams import Streamed
 from rewards.merkle.distribution import LEAF_ENCODING, Distribution, Domain
-from rewards.merkle.keccak import keccak256
 from rewards.rules.integers import format_decimal
-from rewards.rules.records import NodeState, Settlement, State, Status
+from rewards.rules.records import NodeState, Settlement, State, Status, sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from rewards.rules.records import EpochResult, Inputs, Opening
+    from rewards.files.streams import Content
+    from rewards.merkle.large import LargeDistribution
+    from rewards.rules.records import Allocation, EpochResult, Inputs, Opening
 
-MANIFEST_FORMAT = "wct-epoch-1"
+__all__ = [
+    "ALLOCATIONS_CSV",
+    "DISTRIBUTION",
+    "FINDINGS",
+    "INPUTS_FOLDER",
+    "MANIFEST",
+    "STATE",
+    "TREE",
+    "manifest_digest",
+    "manifest_hash",
+    "sha256",
+]
+
 STATE_FORMAT = "wct-state-1"
 
-INPUTS_FOLDER = "inputs/"
-MANIFEST = "manifest.json"
-STATE = "state.json"
-DISTRIBUTION = "distribution.json"
-ALLOCATIONS_CSV = "allocations.csv"
-FINDINGS = "findings.json"
+TREE_FROM_LEAVES = 100_000
+"""Leaves above which the tree is published as TREE, the raw node array, in place of DISTRIBUTION.
+
+The array holds 2n-1 nodes of 32 bytes for n leaves, without header, separator or end: the root
+first, the children of node i at 2i+1 and 2i+2, the leaves last and in descending order of their
+hashes: the very array `tree` of the `standard-v1` dump, in binary.
+"""
 
 NODES_HEADER = (
     "node_id",
@@ -73,26 +102,18 @@ WALLETS_HEADER = (
 )
 
 
-def _parse_any_integer(text: str) -> int:
-    """Return an integer of a published table; sums of recoveries may pass 2^256."""
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 100):
-        raise GrammarError("is no integer", "take the published file")
-    return int(text)
-
-
 ALLOCATIONS = Table(
     ALLOCATIONS_CSV,
     (
         Column("account", parse_address),
-        Column("previous_cumulative", _parse_any_integer),
-        Column("node_amount", _parse_any_integer),
-        Column("wallet_amount", _parse_any_integer),
-        Column("adjustment", _parse_any_integer),
-        Column("recovery_in", _parse_any_integer),
-        Column("recovery_out", _parse_any_integer),
-        Column("epoch_amount", _parse_any_integer),
-        Column("cumulative", _parse_any_integer),
+        Column("previous_cumulative", parse_published),
+        Column("node_amount", parse_published),
+        Column("wallet_amount", parse_published),
+        Column("adjustment", parse_published),
+        Column("recovery_in", parse_published),
+        Column("recovery_out", parse_published),
+        Column("epoch_amount", parse_published),
+        Column("cumulative", parse_published),
     ),
     key="account",
 )
@@ -118,7 +139,7 @@ def render_epoch(
     opening: Opening | None,
     result: EpochResult,
     review: ReviewDocuments | None = None,
-) -> tuple[dict[str, bytes], Distribution | None]:
+) -> tuple[Mapping[str, Any], Distribution | LargeDistribution | None]:
     """Return the bytes of every file of the published folder, and the distribution.
 
     What checks found is published with it only where a season asks for checks.
@@ -131,10 +152,8 @@ def render_epoch(
             raise InvariantBroken(f"{identity.name}: {identity.formula}: {identity}")
     settlement = inputs.settlement
     domain = Domain(settlement.chain_id, settlement.distributor, inputs.header.epoch)
-    distribution = Distribution.of(
-        domain, ((row.account, row.cumulative) for row in result.allocations)
-    )
-    files = {
+    distribution = _distribution(domain, result.allocations)
+    files: dict[str, Any] = {
         f"{INPUTS_FOLDER}{name}": content for name, content in canonical_inputs(inputs).items()
     }
     files |= _stage_tables(result)
@@ -147,82 +166,67 @@ def render_epoch(
             "closing": _state_document(result.closing),
         }
     )
-    if distribution:
+    if distribution and distribution.leaf_count > TREE_FROM_LEAVES:
+        files[TREE] = Streamed(distribution.tree_blocks)
+    elif distribution:
         files[DISTRIBUTION] = canonical_json(openzeppelin_dump(distribution))
     if review:
         files[FINDINGS] = review.findings
-    files[MANIFEST] = _manifest(inputs, opening, result, distribution, files, review)
-    return files, distribution
+    manifest = partial(_manifest, inputs, opening, result, distribution, files, review)
+    return EpochFiles(files, manifest), distribution
 
 
-def _stage_tables(result: EpochResult) -> dict[str, bytes]:
-    def text(value: int | None) -> str:
-        return "" if value is None else str(value)
+class EpochFiles(Mapping[str, Any]):
+    """The files of an epoch, the manifest last: it names the digests of all others.
 
+    So it is made when it is asked for. Of large files, written before, the digests are then known.
+    """
+
+    def __init__(self, others: Mapping[str, Content], manifest: Callable[[], bytes]) -> None:
+        self._others = others
+        self._make_manifest = manifest
+
+    @cached_property
+    def manifest(self) -> bytes:
+        """The bytes of `manifest.json`."""
+        return self._make_manifest()
+
+    def __getitem__(self, name: str) -> Content:
+        """Return a file's bytes."""
+        return self.manifest if name == MANIFEST else self._others[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names, the manifest's last."""
+        yield from self._others
+        yield MANIFEST
+
+    def __len__(self) -> int:
+        """Return the number of files."""
+        return len(self._others) + 1
+
+
+def _distribution(
+    domain: Domain, allocations: Sequence[Allocation]
+) -> Distribution | LargeDistribution | None:
+    if isinstance(allocations, tuple):
+        return Distribution.of(domain, ((row.account, row.cumulative) for row in allocations))
+    from rewards.files.column_tables import give_back_memory  # noqa: PLC0415 - needs Arrow
+    from rewards.merkle.large import LargeDistribution  # noqa: PLC0415 - needs numpy
+
+    give_back_memory()
+    columns: Any = allocations
+    return LargeDistribution.of(domain, columns.account.octets, columns.cumulative)
+
+
+def _stage_tables(result: EpochResult) -> dict[str, Content]:
     return {
-        "nodes.csv": canonical_csv(
-            NODES_HEADER,
-            (
-                (
-                    row.node_id,
-                    row.payout_address,
-                    row.opening_status,
-                    row.closing_status,
-                    text(row.confined_until),
-                    text(row.uptime),
-                    text(row.latency_score),
-                    text(row.score),
-                    str(row.pay_factor),
-                    str(row.base),
-                    str(row.bonus),
-                    str(row.penalty),
-                    str(row.debt_in),
-                    str(row.debt_out),
-                    str(row.withheld),
-                    str(row.paid),
-                )
-                for row in result.nodes
-            ),
-        ),
+        "nodes.csv": table_csv(NODES_HEADER, result.nodes),
         "transitions.csv": canonical_csv(
             TRANSITIONS_HEADER,
             ((t.node_id, t.step, t.before, t.after, t.reason) for t in result.transitions),
         ),
-        "wallets.csv": canonical_csv(
-            WALLETS_HEADER,
-            (
-                (
-                    row.wallet_id,
-                    row.payout_address,
-                    str(row.activity),
-                    row.tier,
-                    row.reason,
-                    str(row.weight_eligible),
-                    str(row.weight_certified),
-                    str(row.amount_eligible),
-                    str(row.amount_certified),
-                    str(row.amount),
-                )
-                for row in result.wallets
-            ),
-        ),
-        ALLOCATIONS_CSV: canonical_csv(
-            ALLOCATIONS.header,
-            (
-                (
-                    row.account,
-                    str(row.previous_cumulative),
-                    str(row.node_amount),
-                    str(row.wallet_amount),
-                    str(row.adjustment),
-                    str(row.recovery_in),
-                    str(row.recovery_out),
-                    str(row.epoch_amount),
-                    str(row.cumulative),
-                )
-                for row in result.allocations
-            ),
-        ),
+        "wallets.csv": table_csv(WALLETS_HEADER, result.wallets),
+        ALLOCATIONS_CSV: table_csv(ALLOCATIONS.header, result.allocations),
     }
 
 
@@ -230,8 +234,8 @@ def _manifest(
     inputs: Inputs,
     opening: Opening | None,
     result: EpochResult,
-    distribution: Distribution | None,
-    files: Mapping[str, bytes],
+    distribution: Distribution | LargeDistribution | None,
+    files: Mapping[str, Content],
     review: ReviewDocuments | None,
 ) -> bytes:
     header, settlement = inputs.header, inputs.settlement
@@ -266,8 +270,8 @@ def _manifest(
             for identity in result.identities
         },
         "merkle_root": "0x" + distribution.root.hex() if distribution else None,
-        "leaf_count": str(len(distribution.leaves) if distribution else 0),
-        "epoch_amount": str(sum(row.epoch_amount for row in result.allocations)),
+        "leaf_count": str(distribution.leaf_count if distribution else 0),
+        "epoch_amount": str(sum_of(result.allocations, "epoch_amount")),
         "cumulative_total": str(distribution.cumulative_total if distribution else 0),
     }
     if header.supersedes is not None:
@@ -278,27 +282,7 @@ def _manifest(
     return canonical_json(document)
 
 
-def sha256(content: bytes) -> str:
-    """Return the SHA-256 of a file as lower-case hex, as `sha256sum` prints it."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def manifest_digest(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest without its own `digest`.
-
-    It tells a damaged manifest from a whole one without computing the epoch again. What binds the
-    manifest is its hash, on chain and in the successor.
-    """
-    rest = {key: value for key, value in document.items() if key != "digest"}
-    return sha256(canonical_json(rest))
-
-
-def manifest_hash(content: bytes) -> str:
-    """Return keccak-256 of a manifest's bytes, as it goes on chain."""
-    return "0x" + keccak256(content).hex()
-
-
-def openzeppelin_dump(distribution: Distribution) -> dict[str, Any]:
+def openzeppelin_dump(distribution: Distribution | LargeDistribution) -> dict[str, Any]:
     """Return the `standard-v1` dump that OpenZeppelin's `StandardMerkleTree.load` reads."""
     domain = distribution.domain
     return {
@@ -357,21 +341,21 @@ def state_from(document: Mapping[str, Any]) -> State:
     """
     settlement = document["settlement"]
     return State(
-        epoch=_parse_any_integer(document["epoch"]),
-        end=_parse_any_integer(document["end"]),
-        wallets_end=_parse_any_integer(document["wallets_end"]),
+        epoch=parse_published(document["epoch"]),
+        end=parse_published(document["end"]),
+        wallets_end=parse_published(document["wallets_end"]),
         settlement=Settlement(
-            _parse_any_integer(settlement["chain_id"]),
+            parse_published(settlement["chain_id"]),
             parse_address(settlement["distributor"]),
             parse_address(settlement["token"]),
-            _parse_any_integer(settlement["decimals"]),
+            parse_published(settlement["decimals"]),
         ),
         policy=dict(document["policy"]),
         nodes={
             parse_identifier(node_id): NodeState(
                 Status(node["status"]),
-                _parse_any_integer(node["confined_until"]),
-                _parse_any_integer(node["debt"]),
+                parse_published(node["confined_until"]),
+                parse_published(node["debt"]),
             )
             for node_id, node in document["nodes"].items()
         },

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import walk_files
+from rewards.files.streams import blocks_of, is_same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from rewards.files.streams import Content
 
 PARTIAL = ".partial-"
 """Mark in the name of a folder that was being written; safe to delete when nothing runs."""
 
 
-def publish(out: Path, files: Mapping[str, bytes]) -> bool:
+def publish(out: Path, files: Mapping[str, Content]) -> bool:
     """Write a folder in one step; return False when it was already there, byte for byte.
 
     Everything is written and flushed beside the target and then renamed into place.
@@ -57,11 +60,17 @@ def publish(out: Path, files: Mapping[str, bytes]) -> bool:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write or replace one file in one step: readers see the old bytes or the new ones."""
+    write_blocks(path, (content,))
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
+    """Write or replace one file in one step, its bytes given block by block."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}{PARTIAL}", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            for block in blocks:
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)  # noqa: PTH101
@@ -72,14 +81,15 @@ def write_file(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
-def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+def _write_all(folder: Path, files: Mapping[str, Content]) -> None:
     folders = {folder}
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         folders.add(path.parent)
         with path.open("xb") as file:
-            file.write(content)
+            for block in blocks_of(content):
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
     for written in folders:
@@ -100,7 +110,7 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _require_equal(out: Path, files: Mapping[str, bytes]) -> None:
+def _require_equal(out: Path, files: Mapping[str, Content]) -> None:
     remedy = "publish under another name, or remove it yourself if it was never settled"
     if out.is_symlink() or not out.is_dir():
         raise InvalidInput(Finding(str(out), "exists and is not a folder", remedy))
@@ -113,7 +123,7 @@ def _require_equal(out: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         if name not in present:
             findings.append(Finding(name, "is missing in the existing folder", remedy))
-        elif (out / name).is_symlink() or (out / name).read_bytes() != content:
+        elif (out / name).is_symlink() or not is_same(out / name, content):
             findings.append(Finding(name, "differs in the existing folder", remedy))
     if findings:
         there = Finding(str(out), "exists with other content and is never overwritten", remedy)

@@ -71,6 +71,11 @@ class Distribution:
         return cls(domain, tuple(sorted([*payable, sentinel])))
 
     @property
+    def leaf_count(self) -> int:
+        """The number of leaves."""
+        return len(self.leaves)
+
+    @property
     def cumulative_total(self) -> int:
         """The sentinel's amount: the sum of all cumulative amounts."""
         return self.amount_of(self.domain.distributor)
@@ -92,6 +97,10 @@ class Distribution:
     def tree_indices(self) -> list[int]:
         """The index in `tree` of each leaf, in the order of `leaves`."""
         return self._tree[1]
+
+    def tree_blocks(self) -> Iterable[bytes]:
+        """Return the bytes of the node array, root first."""
+        return (b"".join(self.tree),)
 
     @property
     def root(self) -> bytes:

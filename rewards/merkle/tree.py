@@ -7,12 +7,15 @@ are sorted by hash and stand in reverse order from the end of the array. Source:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+
+Node = TypeVar("Node")
 
 
 def hash_pair(a: bytes, b: bytes) -> bytes:
@@ -41,7 +44,7 @@ def build_tree(leaf_hashes: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
     return tree, indices
 
 
-def proof_of(tree: Sequence[bytes], index: int) -> list[bytes]:
+def proof_of(tree: Sequence[Node], index: int) -> list[Node]:
     """Return the siblings from the node at `index` up to the root."""
     proof = []
     while index > 0:

@@ -7,9 +7,8 @@ recomputes under its own.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
-
-from rewards.rules import wct1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,4 +39,12 @@ class Ruleset(Protocol):
         ...
 
 
-RULESETS: dict[str, Ruleset] = {"wct-1": wct1}
+RULESETS: dict[str, Ruleset]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Load the rulesets when they are asked for: who only reads a proof needs none of them."""
+    if name != "RULESETS":
+        raise AttributeError(name)
+    globals()[name] = {"wct-1": import_module("rewards.rules.wct1")}
+    return globals()[name]

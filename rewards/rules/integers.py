@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isqrt
+from typing import Any
 
 WAD = 10**18
 """The scale of every ratio: a ratio x is stored as x * WAD."""
@@ -14,26 +15,41 @@ UINT256_LIMIT = 2**256
 """Amounts and totals stay below this."""
 
 
-def iroot(q: int, x: int) -> int:
+def iroot(q: int, x: Any) -> Any:  # noqa: ANN401 - int to int, column to column
     """Return the largest integer r with r**q <= x (rulebook, section 5).
 
+    An even root is taken as a root of the square root: both round down, so the result is the same.
     Newton's method from a start at or above the root falls strictly until it reaches the floor.
+    A column of integers gives a column, row by row.
 
     Raises:
         ValueError: q < 1 or x < 0.
     """
-    if q < 1 or x < 0:
+    if q < 1:
         raise ValueError(f"iroot({q}, {x}) is not defined")
+    if q == 1:
+        return x
+    if not isinstance(x, int):
+        roots = x.copy()
+        roots[:] = [iroot(q, value) for value in x]
+        return roots
+    if x < 0:
+        raise ValueError(f"iroot({q}, {x}) is not defined")
+    while q % 2 == 0:
+        q, x = q // 2, isqrt(x)
     if q == 1 or x == 0:
         return x
-    if q == 2:
-        return isqrt(x)
     root = 1 << -(-x.bit_length() // q)
     while True:
         following = ((q - 1) * root + x // root ** (q - 1)) // q
         if following >= root:
             return root
         root = following
+
+
+def above_zero(x: Any) -> Any:  # noqa: ANN401 - int to int, column to column
+    """Return max(x, 0), also of every row of a column."""
+    return x * (x > 0)
 
 
 def format_decimal(value: int, places: int = 18) -> str:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NewType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Address = NewType("Address", str)
 
@@ -148,7 +148,7 @@ class Inputs:
     settlement: Settlement
     nodes: tuple[Node, ...] | None
     node_scores: tuple[NodeScore, ...] | None
-    wallets: tuple[Wallet, ...] | None
+    wallets: Sequence[Wallet] | None
     adjustments: tuple[Adjustment, ...] | None
 
 
@@ -287,8 +287,8 @@ class EpochResult:
 
     nodes: tuple[NodeResult, ...]
     transitions: tuple[Transition, ...]
-    wallets: tuple[WalletResult, ...]
-    allocations: tuple[Allocation, ...]
+    wallets: Sequence[WalletResult]
+    allocations: Sequence[Allocation]
     identities: tuple[Identity, ...]
     closing: State
 
@@ -308,3 +308,14 @@ class Problem:
     column: str = ""
     value: str = ""
     by_absence: bool = False
+
+
+def column_of(rows: Sequence[Any], name: str) -> Sequence[Any]:
+    """Return a field of every row; a table held by column has it at hand."""
+    return getattr(rows, name) if hasattr(rows, "columns") else [getattr(r, name) for r in rows]
+
+
+def sum_of(rows: Sequence[Any], name: str) -> int:
+    """Return the exact sum of a field over all rows."""
+    column = column_of(rows, name)
+    return int(column.sum()) if hasattr(column, "sum") else sum(column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewards.rules.integers import WAD
 
@@ -25,7 +25,7 @@ class Apportionment:
         last_unit: (remainder, position) of the last member that got one; None when none did.
     """
 
-    amounts: tuple[int, ...]
+    amounts: Sequence[int]
     cap_amount: int | None
     rounds: tuple[tuple[int, ...], ...]
     rest_pool: int
@@ -36,7 +36,18 @@ class Apportionment:
     @property
     def total(self) -> int:
         """What was given out."""
-        return sum(self.amounts)
+        return int(sum(self.amounts))
+
+
+def passes_cap(pool: int, weight: Any, total: int, cap_amount: int) -> Any:
+    """Return whether a weight's share of what is left would be more than K."""
+    return pool * weight > cap_amount * total
+
+
+def share(pool: int, weight: Any, total: int) -> tuple[Any, Any]:
+    """Return (q, r): a weight's share of the pool rounded down, and the remainder."""
+    product = pool * weight
+    return product // total, product % total
 
 
 def apportion(pool: int, weights: Sequence[int], cap: int | None) -> Apportionment:
@@ -54,7 +65,9 @@ def apportion(pool: int, weights: Sequence[int], cap: int | None) -> Apportionme
         cap_amount = pool * cap // WAD
         while True:
             total = sum(weights[i] for i in members)
-            leaving = tuple(i for i in members if rest_pool * weights[i] > cap_amount * total)
+            leaving = tuple(
+                i for i in members if passes_cap(rest_pool, weights[i], total, cap_amount)
+            )
             if not leaving:
                 break
             for i in leaving:
@@ -66,7 +79,7 @@ def apportion(pool: int, weights: Sequence[int], cap: int | None) -> Apportionme
     remainders: list[tuple[int, int]] = []
     left = rest_pool if members else 0
     for i in members:
-        amounts[i], remainder = divmod(rest_pool * weights[i], total)
+        amounts[i], remainder = share(rest_pool, weights[i], total)
         remainders.append((remainder, i))
         left -= amounts[i]
     remainders.sort(key=lambda pair: (-pair[0], pair[1]))

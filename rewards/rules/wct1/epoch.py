@@ -16,6 +16,7 @@ from rewards.rules.records import (
     State,
     Status,
     Transition,
+    sum_of,
 )
 from rewards.rules.wct1.ledger import allocate, sums
 from rewards.rules.wct1.lifecycle import Lifecycle, opening_states
@@ -24,7 +25,7 @@ from rewards.rules.wct1.scores import Performance, performance
 from rewards.rules.wct1.wallet_pay import WalletPools, pay_wallets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rewards.rules.wct1.policy import Parameters
 
@@ -39,7 +40,7 @@ class Stages:
     transitions: tuple[Transition, ...]
     node_pool: NodePool
     wallet_pools: WalletPools
-    allocations: tuple[Allocation, ...]
+    allocations: Sequence[Allocation]
 
 
 def compute_stages(inputs: Inputs, opening: Opening | None) -> Stages:
@@ -58,14 +59,22 @@ def compute_stages(inputs: Inputs, opening: Opening | None) -> Stages:
     if inputs.nodes is not None:
         lifecycle.close()
     node_pool = pay_nodes(header.pools.nodes, nodes, at_opening, performances, parameters.nodes)
-    wallet_pools = pay_wallets(header.pools, inputs.wallets or (), parameters.wallets)
-
-    allocations = allocate(
-        sums((n.payout_address, pay.paid) for n, pay in zip(nodes, node_pool.pays, strict=True)),
-        sums((row.payout_address, row.amount) for row in wallet_pools.rows),
-        inputs.adjustments or (),
-        opening.ledger if opening else {},
+    wallets, ledger = inputs.wallets or (), opening.ledger if opening else {}
+    adjustments = inputs.adjustments or ()
+    node_amounts = sums(
+        (node.payout_address, pay.paid) for node, pay in zip(nodes, node_pool.pays, strict=True)
     )
+    allocations: Sequence[Allocation]
+    if isinstance(wallets, tuple) and isinstance(ledger, dict):
+        wallet_pools = pay_wallets(header.pools, wallets, parameters.wallets)
+        wallet_amounts = sums((row.payout_address, row.amount) for row in wallet_pools.rows)
+        allocations = allocate(node_amounts, wallet_amounts, adjustments, ledger)
+    else:
+        from rewards.rules.wct1 import columns  # noqa: PLC0415 - a small epoch needs no numpy
+
+        pay = pay_wallets if isinstance(wallets, tuple) else columns.pay_wallets
+        wallet_pools = pay(header.pools, wallets, parameters.wallets)
+        allocations = columns.allocate(node_amounts, wallet_pools.rows, adjustments, ledger)
     return Stages(
         performances,
         at_opening,
@@ -156,20 +165,20 @@ def _identities(inputs: Inputs, stages: Stages) -> Iterator[Identity]:
     rows = stages.allocations
     yield Identity(
         "ledger",
-        ("epoch_amount", sum(row.epoch_amount for row in rows)),
+        ("epoch_amount", sum_of(rows, "epoch_amount")),
         {
             "node_paid": sum(pay.paid for pay in pays),
-            "wallet_amount": sum(row.amount for row in stages.wallet_pools.rows),
+            "wallet_amount": sum_of(stages.wallet_pools.rows, "amount"),
             "adjustments": sum(a.amount for a in inputs.adjustments or ()),
-            "recovery_out": sum(row.recovery_out for row in rows),
+            "recovery_out": sum_of(rows, "recovery_out"),
         },
-        {"recovery_in": sum(row.recovery_in for row in rows)},
+        {"recovery_in": sum_of(rows, "recovery_in")},
     )
     yield Identity(
         "cumulative",
-        ("cumulative_total", sum(row.cumulative for row in rows)),
+        ("cumulative_total", sum_of(rows, "cumulative")),
         {
-            "previous_cumulative_total": sum(row.previous_cumulative for row in rows),
-            "epoch_amount": sum(row.epoch_amount for row in rows),
+            "previous_cumulative_total": sum_of(rows, "previous_cumulative"),
+            "epoch_amount": sum_of(rows, "epoch_amount"),
         },
     )

@@ -13,9 +13,9 @@ from rewards.rules.wct1.ledger import is_payable
 from rewards.rules.wct1.lifecycle import opening_states
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from rewards.rules.records import Address, Inputs, Node, Opening
+    from rewards.rules.records import Address, Inputs, Node, Opening, Wallet
 
 DECIMALS = 18
 PAID_STATUSES = (Status.ACTIVE, Status.RESERVED)
@@ -210,16 +210,22 @@ def _policy(inputs: Inputs, opening: Opening | None) -> Iterator[Problem]:
 
 
 def _payees(inputs: Inputs) -> Iterator[Problem]:
+    distributor, token = inputs.settlement.distributor, inputs.settlement.token
+    wallets: Iterable[Wallet] = inputs.wallets or ()
+    if not isinstance(wallets, tuple):
+        from rewards.rules.wct1 import columns  # noqa: PLC0415 - a small epoch needs no numpy
+
+        wallets = columns.unpayable(wallets, distributor, token)
     payees: list[tuple[str, str, Address]] = [
         *(("nodes.csv", node.node_id, node.payout_address) for node in inputs.nodes or ()),
-        *(("wallet_scores.csv", w.wallet_id, w.payout_address) for w in inputs.wallets or ()),
+        *(("wallet_scores.csv", w.wallet_id, w.payout_address) for w in wallets),
         *(
             ("adjustments.csv", adjustment.payout_address, adjustment.payout_address)
             for adjustment in inputs.adjustments or ()
         ),
     ]
     for file, key, address in payees:
-        if not is_payable(address, inputs.settlement.distributor, inputs.settlement.token):
+        if not is_payable(address, distributor, token):
             yield Problem(
                 file,
                 "cannot be paid: the zero address, a precompile (up to 0xffff), the distributor "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rewards.rules.integers import above_zero
 from rewards.rules.records import Account, Address, Allocation
 
 if TYPE_CHECKING:
@@ -19,20 +20,23 @@ NOBODY = Account()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The ledger step of one address: (earned - owed) is paid, or is recovered later."""
+    """The ledger step of one address: (earned - owed) is paid, or is recovered later.
 
-    earned: int
-    owed: int
+    It holds for columns of many addresses too.
+    """
+
+    earned: Any
+    owed: Any
 
     @property
-    def epoch_amount(self) -> int:
+    def epoch_amount(self) -> Any:
         """What the epoch adds to the cumulative amount; never negative."""
-        return max(self.earned - self.owed, 0)
+        return above_zero(self.earned - self.owed)
 
     @property
-    def recovery_out(self) -> int:
+    def recovery_out(self) -> Any:
         """What later epochs still have to recover."""
-        return max(self.owed - self.earned, 0)
+        return above_zero(self.owed - self.earned)
 
 
 def is_payable(address: Address, distributor: Address, token: Address) -> bool:

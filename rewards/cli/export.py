@@ -1,0 +1,71 @@
+"""`rewards export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rewards.cli.console import answer, json_option
+from rewards.cli.epochs import locate, season_option
+from rewards.errors import Finding, InvalidInput
+
+FORMATS = ("openzeppelin", "jsonl", "parquet")
+
+
+@click.command()
+@click.argument("out", required=False)
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to make.")
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path), required=True, help="The file to write."
+)
+@season_option
+@json_option
+def command(
+    out: str | None, form: str, target: Path, season_folder: Path | None, as_json: bool
+) -> None:
+    """Write the Merkle tree of the published epoch OUT with its proofs in another form.
+
+    openzeppelin: the dump that OpenZeppelin's StandardMerkleTree.load reads. jsonl: one JSON
+    document per line and account, as `rewards prove --json` prints it. parquet: account,
+    cumulative, proof. The file is written beside the published folder, never into it; the tree is
+    built from the ledger and held against the root first.
+
+    \b
+    Examples:
+      rewards export out --format openzeppelin --to distribution.json
+      rewards export --season my-season 3 --format jsonl --to proofs.jsonl
+    """
+    from rewards.files import exports
+    from rewards.files.publish import write_blocks
+    from rewards.files.published import PublishedEpoch
+
+    folder = locate(out, season_folder).folder
+    if target.absolute().is_relative_to(folder.absolute()):
+        raise InvalidInput(
+            Finding(str(target), "lies in the published folder", "nothing is ever added to it")
+        )
+    published = PublishedEpoch(folder)
+    distribution = exports.distribution_of(published)
+    if form == "parquet":
+        from rewards.files.parquet import write_proofs
+
+        document = published.manifest.document
+        names = ("chain_id", "distributor", "epoch", "merkle_root")
+        write_proofs(target, distribution.proofs(), {name: document[name] for name in names})
+    elif form == "jsonl":
+        write_blocks(target, exports.proof_lines(distribution, published.manifest))
+    else:
+        write_blocks(target, exports.openzeppelin_blocks(distribution))
+    result = {
+        "ok": True,
+        "format": form,
+        "file": str(target),
+        "leaf_count": str(distribution.leaf_count),
+        "merkle_root": published.manifest.root,
+    }
+    answer(
+        result,
+        as_json=as_json,
+        text=lambda: click.echo(f"{distribution.leaf_count} leaves written to {target}"),
+    )

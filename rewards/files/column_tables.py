@@ -1,0 +1,351 @@
+"""CSV in and out by column, for tables with very many rows; the only module that needs Arrow.
+
+The reader only accepts. It takes plain cells of the grammar in `files.grammar` and gives exactly
+the values that `csv_tables.read_table` gives; whatever else it meets (a quote, a wrong digit, a
+duplicate id) makes it give up, and the strict reader, which words the findings, reads the file
+again from the start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from binascii import hexlify, unhexlify
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+
+from rewards.files.csv_tables import LINE_LIMIT
+from rewards.files.grammar import (
+    GrammarError,
+    parse_address,
+    parse_identifier,
+    parse_integer,
+    parse_published,
+)
+from rewards.files.streams import ahead
+from rewards.merkle.batch import THREADS, blocks, is_checksummed
+from rewards.rules.columns import Addresses, ColumnTable, Words, compact, stable_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from rewards.files.csv_tables import Table
+
+READ_BYTES = 1 << 22
+"""Bytes that are read at a time, and cut at a line end."""
+
+BLOCK = 1 << 14
+"""Rows that are written at a time."""
+
+NARROW_DIGITS, EXACT_DIGITS = 18, 77
+"""Decimal digits that surely fit into 63 and into 256 bits."""
+
+ID_LENGTH = 64
+ADDRESS_LENGTH = 42
+
+
+class _Odd(Exception):  # noqa: N818 - no error: the strict reader takes over
+    """The text is not plain enough for this reader."""
+
+
+def _require(holds: object) -> None:
+    if not holds:
+        raise _Odd
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def read_columns(
+    handle: BinaryIO, table: Table, record: Callable[..., Any]
+) -> ColumnTable[Any] | None:
+    """Return the rows of a CSV file in the order of the key; None where it is not plain."""
+    try:
+        names = _header(handle, table)
+        parts = list(
+            ahead(lambda lines: _parse(_read_csv(lines, names), table), _lines(handle), THREADS)
+        )
+    except (_Odd, GrammarError, UnicodeDecodeError, pa.ArrowInvalid):
+        return None
+    empty = pa.table({name: pa.array([], pa.string()) for name in names})
+    parts = parts or [_parse(empty, table)]
+    columns = {name: _joined([part.pop(name) for part in parts]) for name in table.header}
+    try:
+        rows = _in_order(ColumnTable(record, columns), table.key or "")
+    except _Odd:
+        return None
+    give_back_memory()
+    return rows
+
+
+def give_back_memory() -> None:
+    """Return what is free to the system: glibc keeps it for blocks of the size there were."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
+
+
+def _header(handle: BinaryIO, table: Table) -> list[str]:
+    line = handle.readline(LINE_LIMIT).removeprefix(b"\xef\xbb\xbf")
+    _require(line.endswith(b"\n"))
+    names = line.rstrip(b"\r\n").decode("ascii").split(",")
+    required = {column.name for column in table.columns if column.default is None}
+    _require(len(names) == len(set(names)) and required <= set(names) <= set(table.header))
+    return names
+
+
+def _lines(handle: BinaryIO) -> Iterator[bytes]:
+    """Yield blocks of whole lines without quotes."""
+    rest = b""
+    while block := handle.read(READ_BYTES):
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield _plain(rest + block[:end])
+            rest = block[end:]
+        else:
+            rest += block
+            _require(len(rest) <= LINE_LIMIT + READ_BYTES)
+    if rest:
+        yield _plain(rest)
+
+
+def _plain(lines: bytes) -> bytes:
+    _require(b'"' not in lines and b"\0" not in lines)
+    _require(b"\r" not in lines or lines.count(b"\r") == lines.count(b"\r\n"))
+    return lines
+
+
+def _read_csv(lines: bytes, names: Sequence[str]) -> pa.Table:
+    return arrow_csv.read_csv(
+        pa.BufferReader(lines),
+        read_options=arrow_csv.ReadOptions(
+            column_names=names, use_threads=False, block_size=len(lines) + 1
+        ),
+        parse_options=arrow_csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+        ),
+        # Arrow's own pool would keep what the texts took.
+        memory_pool=pa.system_memory_pool(),
+    )
+
+
+def _parse(texts: pa.Table, table: Table) -> dict[str, Any]:
+    """Return the columns of a table whose cells are all texts.
+
+    Raises:
+        _Odd, GrammarError: Something is not plain.
+    """
+    columns: dict[str, Any] = {}
+    for column in table.columns:
+        if column.name in texts.column_names:
+            cells = texts.column(column.name).combine_chunks()
+            parser = COLUMN_PARSERS.get(column.parse)
+            columns[column.name] = parser(cells) if parser else _by_value(cells, column.parse)
+        else:
+            columns[column.name] = np.full(texts.num_rows, column.parse(column.default or ""))
+    return columns
+
+
+def _joined(parts: list[Any]) -> Any:
+    if isinstance(parts[0], Addresses):
+        return Addresses(np.concatenate([part.octets for part in parts]))
+    return pa.concat_arrays(parts) if isinstance(parts[0], pa.Array) else np.concatenate(parts)
+
+
+def _in_order(table: ColumnTable[Any], key: str) -> ColumnTable[Any]:
+    """Return the rows ascending by the key, which must be there once each."""
+    keys = table.columns[key]
+    octets = keys.octets if isinstance(keys, Addresses) else _padded(keys)
+    order = stable_order(octets)
+    if len(order) > 1:
+        _require((octets[order[1:]] != octets[order[:-1]]).any(axis=1).all())
+    if (order[1:] > order[:-1]).all():
+        return table
+    for name, column in table.columns.items():  # one by one: only one is there twice
+        in_order = column.take(pa.array(order)) if isinstance(column, pa.Array) else column[order]
+        table.columns[name] = in_order
+    return table
+
+
+def _padded(texts: pa.StringArray) -> NDArray[np.uint8]:
+    """Return ASCII texts as rows of bytes, filled up with zeros (below any character of an id)."""
+    width = max(int(_lengths(texts).max(initial=0)), 1)
+    filled = pc.ascii_rpad(texts, width=width, padding="\0")
+    return _octets(filled).reshape(-1, width)
+
+
+def _offsets(texts: pa.StringArray) -> NDArray[np.int32]:
+    offsets: NDArray[np.int32] = np.frombuffer(texts.buffers()[1], np.int32)
+    return offsets[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _lengths(texts: pa.StringArray) -> NDArray[np.int32]:
+    return np.diff(_offsets(texts)) if len(texts) else np.zeros(0, np.int32)
+
+
+def _octets(texts: pa.StringArray) -> NDArray[np.uint8]:
+    """Return the bytes of all texts, end to end."""
+    if not len(texts) or texts.buffers()[2] is None:
+        return np.zeros(0, np.uint8)
+    offsets = _offsets(texts)
+    return np.frombuffer(texts.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+
+
+def _starts(texts: pa.StringArray) -> NDArray[np.int64]:
+    starts: NDArray[np.int64] = (_offsets(texts)[:-1] - _offsets(texts)[0]).astype(np.int64)
+    return starts
+
+
+def _all_but(characters: bytes) -> NDArray[np.bool_]:
+    table = np.ones(256, np.bool_)
+    table[list(characters)] = False
+    return table
+
+
+_DIGITS = b"0123456789"
+_ALNUM = _DIGITS + b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BEGINS_NO_ID = _all_but(_ALNUM)
+_IN_NO_ID = _all_but(_ALNUM + b"_.:-")
+
+
+def _identifiers(texts: pa.StringArray) -> pa.StringArray:
+    lengths, octets = _lengths(texts), _octets(texts)
+    _require(((lengths > 0) & (lengths <= ID_LENGTH)).all())
+    _require(not _IN_NO_ID[octets].any() and not _BEGINS_NO_ID[octets[_starts(texts)]].any())
+    # What might look like an address is left to the strict reader.
+    _require(not (lengths == ADDRESS_LENGTH).any())
+    return texts
+
+
+def _addresses(texts: pa.StringArray) -> Addresses:
+    _require((_lengths(texts) == ADDRESS_LENGTH).all())
+    rows = _octets(texts).reshape(-1, ADDRESS_LENGTH)
+    _require((rows[:, 0] == 0x30).all() and (rows[:, 1] == 0x78).all())
+    digits = np.ascontiguousarray(rows[:, 2:])
+    try:
+        content = unhexlify(digits.data)
+    except ValueError as error:
+        raise _Odd from error
+    mixed = np.arange(len(digits))
+    for spelling in (hexlify(content), hexlify(content).upper()):
+        mixed = mixed[
+            _differ(digits[mixed], np.frombuffer(spelling, np.uint8).reshape(-1, 40)[mixed])
+        ]
+    _require(is_checksummed(digits[mixed]).all())
+    return Addresses(np.frombuffer(content, np.uint8).reshape(-1, 20))
+
+
+def _differ(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return whether rows differ, eight bytes at a time."""
+    return np.asarray((a.view(np.uint64) != b.view(np.uint64)).any(axis=1))
+
+
+def _integers(texts: pa.StringArray) -> NDArray[Any]:
+    lengths, octets = _lengths(texts), _octets(texts)
+    longest = int(lengths.max(initial=0))
+    _require((lengths > 0).all() and longest <= EXACT_DIGITS)
+    _require(((octets - np.uint8(0x30)) < 10).all())
+    _require(((octets[_starts(texts)] != 0x30) | (lengths == 1)).all())
+    if longest <= NARROW_DIGITS:
+        narrow: NDArray[Any] = pc.cast(texts, pa.int64()).to_numpy(zero_copy_only=False)
+        return narrow
+    column = np.full(len(texts), 0, object)
+    column[:] = list(map(int, texts.to_pylist()))
+    return column
+
+
+def _published_integers(texts: pa.StringArray) -> NDArray[Any]:
+    """Return integers that may be negative; few of them are."""
+    negative = pc.any(pc.starts_with(texts, "-")).as_py()
+    return _by_value(texts, parse_published) if negative else _integers(texts)
+
+
+def _by_value(texts: pa.StringArray, parse: Callable[[str], Any]) -> NDArray[Any]:
+    """Return a column of few different values, each parsed once."""
+    encoded = pc.dictionary_encode(texts)
+    values = np.array([parse(text) for text in encoded.dictionary.to_pylist()] or [0])
+    return np.asarray(values[encoded.indices.to_numpy()])
+
+
+COLUMN_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray], Any]] = {
+    parse_identifier: _identifiers,
+    parse_address: _addresses,
+    parse_integer: _integers,
+    parse_published: _published_integers,
+}
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def column_csv(
+    table: ColumnTable[Any], formats: Mapping[str, Callable[[int], str]] | None = None
+) -> Iterator[bytes]:
+    """Yield the canonical bytes of a table block by block.
+
+    Args:
+        table: The rows; no cell may need quotes.
+        formats: How the integers of some columns are written, if not as digits.
+    """
+    formats = formats or {}
+
+    def render(rows: slice) -> bytes:
+        cells = [_texts(held[rows], formats.get(name)) for name, held in table.columns.items()]
+        lines = pc.binary_join_element_wise(*cells, ",")
+        return _octets(pc.binary_join_element_wise(lines, "", "\n")).tobytes()
+
+    yield ",".join(table.columns).encode() + b"\n"
+    yield from ahead(render, blocks(len(table), BLOCK), THREADS)
+
+
+def _texts(column: Any, form: Callable[[int], str] | None) -> pa.StringArray:
+    """Return a block of a column as texts."""
+    if isinstance(column, pa.Array):
+        return column
+    if isinstance(column, Addresses):
+        return _string_array(_hexadecimal(column.octets).tobytes(), len(column), ADDRESS_LENGTH)
+    if isinstance(column, Words):
+        return pa.array(column.words, pa.string()).take(pa.array(column.numbers))
+    if form is not None:
+        values, places = np.unique(column, return_inverse=True)
+        return pa.array([form(value) for value in values.tolist()], pa.string()).take(
+            pa.array(places)
+        )
+    if column.dtype == object:
+        column = compact(column)
+    if column.dtype == object:
+        return _decimal_texts(column)
+    return pc.cast(pa.array(column), pa.string())
+
+
+def _hexadecimal(octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return `0x` and the digits of each row."""
+    texts = np.empty((len(octets), ADDRESS_LENGTH), np.uint8)
+    texts[:, 0], texts[:, 1] = 0x30, 0x78
+    texts[:, 2:] = np.frombuffer(hexlify(octets.data), np.uint8).reshape(-1, 40)
+    return texts
+
+
+def _string_array(content: bytes, count: int, width: int) -> pa.StringArray:
+    offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(content))
+
+
+def _decimal_texts(column: NDArray[Any]) -> pa.StringArray:
+    """Return Python's integers as texts: written end to end, then cut at the line ends."""
+    written = (("%d\n" * len(column)) % tuple(column.tolist())).encode()
+    ends = np.flatnonzero(np.frombuffer(written, np.uint8) == 0x0A)
+    offsets = np.zeros(len(column) + 1, np.int32)
+    offsets[1:] = ends - np.arange(len(column))
+    return pa.StringArray.from_buffers(
+        len(column), pa.py_buffer(offsets), pa.py_buffer(written.replace(b"\n", b""))
+    )

@@ -1,0 +1,219 @@
+"""Tables held by column, for epochs with so many rows that a record per row would be too much.
+
+A table of columns is a sequence of the same records as a tuple of them: whoever reads rows needs
+not know. Under a record's field name it gives the whole column, whose integers are Python's own
+(exact at any width; numpy's would wrap), so that a formula with plain operators works on a record
+as on a table. The only module of the rules, with the composition in `wct1.columns`, that needs
+numpy; small epochs load neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import numpy as np
+
+from rewards.rules.records import Account, Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+R = TypeVar("R")
+
+BLOCK = 1 << 16
+"""Rows that are made into records at a time."""
+
+
+def exact(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a column with Python's integers, in which arithmetic never wraps."""
+    return column.astype(object) if column.dtype.kind in "iu" else column
+
+
+def compact(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a column of integers in as few bytes as they all fit into, at most eight each."""
+    try:
+        narrow = column.astype(np.int64)
+    except OverflowError:
+        return column
+    return narrow if narrow.any() else narrow.astype(np.int8)
+
+
+class Addresses:
+    """A column of addresses: a row of 20 bytes each."""
+
+    def __init__(self, octets: NDArray[np.uint8]) -> None:
+        self.octets = np.ascontiguousarray(octets)
+
+    @classmethod
+    def of(cls, addresses: Sequence[str]) -> Addresses:
+        """Return a column of `0x` texts."""
+        joined = bytes.fromhex("".join(address[2:] for address in addresses))
+        return cls(np.frombuffer(joined, np.uint8).reshape(-1, 20))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.octets)
+
+    def __getitem__(self, rows: Any) -> Addresses:  # noqa: ANN401 - whatever numpy takes
+        """Return some of the rows."""
+        return Addresses(self.octets[rows])
+
+    def tolist(self) -> list[Address]:
+        """Return the addresses as lower-case `0x` text."""
+        digits = self.octets.tobytes().hex()
+        return [Address("0x" + digits[at : at + 40]) for at in range(0, len(digits), 40)]
+
+    def order(self) -> NDArray[np.int64]:
+        """Return the rows in address order; equal addresses keep the order in which they stand."""
+        return stable_order(self.octets)
+
+    def is_new(self) -> NDArray[np.bool_]:
+        """Return, for addresses in order, whether each differs from the one before it."""
+        first = np.ones(len(self), np.bool_)
+        first[1:] = (self.octets[1:] != self.octets[:-1]).any(axis=1)
+        return first
+
+
+class Words:
+    """A column of few different values: each row is the number of one of them."""
+
+    def __init__(self, numbers: NDArray[np.int8], words: Sequence[Any]) -> None:
+        self.numbers = numbers
+        self.words = words
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.numbers)
+
+    def __getitem__(self, rows: Any) -> Words:  # noqa: ANN401
+        """Return some of the rows."""
+        return Words(self.numbers[rows], self.words)
+
+    def tolist(self) -> list[Any]:
+        """Return the values row by row."""
+        return [self.words[number] for number in self.numbers.tolist()]
+
+
+def stable_order(octets: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the order of rows of bytes, ascending; equal rows keep the order they stand in.
+
+    Eight bytes make a number. The first eight nearly always decide; where they do not, all that
+    are not the same in every row are sorted by.
+    """
+    head = _word(octets, 0)
+    order = np.argsort(head, kind="stable")
+    ordered = head[order]
+    tied = np.flatnonzero(ordered[1:] == ordered[:-1])
+    for at in range(8, octets.shape[1], 8):
+        word = _word(octets, at)
+        if (word[order[tied]] != word[order[tied + 1]]).any():
+            words = [_word(octets, at) for at in range(0, octets.shape[1], 8)]
+            return np.lexsort([word for word in words if (word != word[0]).any()][::-1])
+    return order
+
+
+def _word(octets: NDArray[np.uint8], at: int) -> NDArray[np.uint64]:
+    """Return eight bytes of each row as a number, of fewer as if zeros followed."""
+    part = np.zeros((len(octets), 8), np.uint8)
+    part[:, : octets.shape[1] - at] = octets[:, at : at + 8]
+    return part.view(">u8").ravel().astype(np.uint64)
+
+
+class ColumnTable(Sequence[R]):
+    """Records held by column.
+
+    Columns are numpy arrays, `Addresses`, `Words`, or anything else with slices, a length and
+    `tolist`. Integers may be stored in numpy's types where they fit; they are given out exact.
+    """
+
+    def __init__(self, record: Callable[..., R], columns: Mapping[str, Any]) -> None:
+        self.record = record
+        self.columns = dict(columns)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        """Return a column by its field name."""
+        if name in ("columns", "record") or name not in self.columns:
+            raise AttributeError(name)
+        column = self.columns[name]
+        return exact(column) if isinstance(column, np.ndarray) else column
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.columns.values())))
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> ColumnTable[R]: ...
+    def __getitem__(self, index: int | slice) -> R | ColumnTable[R]:
+        """Return a row as a record, or some rows as a table."""
+        if isinstance(index, slice):
+            return ColumnTable(
+                self.record, {name: column[index] for name, column in self.columns.items()}
+            )
+        row = range(len(self))[index]
+        return next(iter(self[row : row + 1]))
+
+    def __iter__(self) -> Iterator[R]:
+        """Yield the rows as records."""
+        for start in range(0, len(self), BLOCK):
+            cells = (column[start : start + BLOCK].tolist() for column in self.columns.values())
+            yield from (self.record(*row) for row in zip(*cells, strict=True))
+
+
+class LedgerColumns(Mapping[Address, Account]):
+    """A predecessor's ledger by column, in address order."""
+
+    def __init__(
+        self, accounts: Addresses, cumulative: NDArray[Any], recovery: NDArray[Any]
+    ) -> None:
+        self.accounts = accounts
+        self.cumulative = cumulative
+        self.recovery = recovery
+
+    def __len__(self) -> int:
+        """Return the number of accounts."""
+        return len(self.accounts)
+
+    def __iter__(self) -> Iterator[Address]:
+        """Yield the accounts in address order."""
+        for start in range(0, len(self), BLOCK):
+            yield from self.accounts[start : start + BLOCK].tolist()
+
+    def __getitem__(self, account: Address) -> Account:
+        """Return what is carried of an account."""
+        wanted = bytes.fromhex(account[2:])
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self.accounts.octets[middle].tobytes() < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(self) or self.accounts.octets[low].tobytes() != wanted:
+            raise KeyError(account)
+        return Account(int(self.cumulative[low]), int(self.recovery[low]))
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both hold the same accounts with the same amounts."""
+        if not isinstance(other, LedgerColumns):
+            return Mapping.__eq__(self, other)
+        return (
+            np.array_equal(self.accounts.octets, other.accounts.octets)
+            and np.array_equal(self.cumulative, other.cumulative)
+            and np.array_equal(self.recovery, other.recovery)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def ledger_of(table: Any, cumulative: str, recovery: str) -> LedgerColumns:  # noqa: ANN401
+    """Return the ledger that two columns of a table of allocations hold; no account of zeros."""
+    held = LedgerColumns(table.account, getattr(table, cumulative), getattr(table, recovery))
+    rows = np.flatnonzero((held.cumulative != 0) | (held.recovery != 0))
+    if len(rows) == len(held):
+        return held
+    return LedgerColumns(held.accounts[rows], held.cumulative[rows], held.recovery[rows])

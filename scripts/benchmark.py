@@ -1,0 +1,11 @@
+"""Measure this machine and write tests/benchmarks/RESULTS.md; --full goes to 5M wallets."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.benchmarks.run import main
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Benchmarks: run by `make benchmarks`, never asserted by a test."""

@@ -1,0 +1,1 @@
+"""The fast paths, each held against its plain form."""

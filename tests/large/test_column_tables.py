@@ -1,0 +1,160 @@
+"""The reader by column accepts only what the strict reader accepts, with the same values."""
+
+from __future__ import annotations
+
+import io
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rewards.files.column_tables import column_csv, read_columns
+from rewards.files.csv_tables import read_table, table_csv
+from rewards.files.inputs import WALLET_SCORES
+from rewards.merkle.keccak import to_checksum
+from rewards.rules.columns import Addresses, ColumnTable, stable_order
+from rewards.rules.integers import format_decimal
+from rewards.rules.records import Wallet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rewards.errors import Finding
+
+HEADER = b"wallet_id,payout_address,connections,signatures,certified,ux_score,stake_weight\n"
+ADDRESS = "0x" + "ab" * 20
+RIGHT = to_checksum("0x52908400098527886e0f7030069857d2e4169ee7")
+ROW = f"w-1,{ADDRESS},3,7,true,0.5,12"
+
+
+def strict(tmp_path: Path, content: bytes) -> list[Wallet] | None:
+    """Return what the strict reader makes of a file; None where it finds something."""
+    path = tmp_path / "wallet_scores.csv"
+    path.write_bytes(content)
+    findings: list[Finding] = []
+    rows = read_table(path, WALLET_SCORES, findings)
+    return None if findings else [Wallet(*values) for values in sorted(row.values for row in rows)]
+
+
+def by_column(content: bytes) -> ColumnTable[Wallet] | None:
+    return read_columns(io.BytesIO(content), WALLET_SCORES, Wallet)
+
+
+GOOD = {
+    "plain": HEADER + ROW.encode() + b"\n",
+    "no last line end": HEADER + ROW.encode(),
+    "BOM": b"\xef\xbb\xbf" + HEADER + ROW.encode() + b"\n",
+    "CRLF": HEADER.replace(b"\n", b"\r\n") + ROW.encode() + b"\r\n",
+    "header alone": HEADER,
+    "columns left out": b"wallet_id,payout_address,connections,signatures,certified\n"
+    + b",".join(ROW.encode().split(b",")[:5]),
+    "other order": b"stake_weight,certified,signatures,connections,payout_address,wallet_id\n"
+     b"1,false,2,3," + ADDRESS.encode() + b",a\n",
+    "checksum": HEADER + ROW.replace(ADDRESS, RIGHT).encode() + b"\n",
+    "upper case": HEADER + ROW.replace("ab" * 20, "AB" * 20).encode() + b"\n",
+    "wide": HEADER + f"a,{ADDRESS},{2**64},{10**76},false,1.000000000000000000,0\n".encode(),
+    "ids that begin alike": HEADER
+    + "".join(
+        f"{name},{ADDRESS},1,2,true,1,0\n" for name in ("ab", "a", "a-", "a" * 64, "aB", "a:b", "9")
+    ).encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good__equals_the_strict_reader(name: str, tmp_path: Path) -> None:
+    table = by_column(GOOD[name])
+    assert table is not None
+    expected = strict(tmp_path, GOOD[name])
+    assert list(table) == expected
+    assert [table[i] for i in range(len(table))] == expected
+    written = b"".join(column_csv(table, {"ux_score": format_decimal}))
+    assert written == table_csv(WALLET_SCORES.header, expected, {"ux_score": format_decimal})
+
+
+ODD_CELLS = [
+    "", " 1", "1 ", "01", "-1", "+1", "1.0", "1e3", "0x10", "1_000", "\uff11", "nan", "NULL",
+    "true", "1" * 78, str(2**256), "1.", ".5", "0.1234567890123456789", "1.5", "TRUE", "0", "'",
+    "\t", "a b", "é", "_a", "-", "a" * 65, ADDRESS, ADDRESS.upper(), "0X" + "ab" * 20,
+    "0x" + "ab" * 19 + "a", "0x" + "ab" * 19 + "ag", "0x" + " " * 40, ADDRESS[:-1] + "B",
+    RIGHT.swapcase(), "#", "=1", "NA",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", range(7))
+def test_odd_cell__is_never_read_otherwise_than_by_the_strict_reader(
+    column: int, tmp_path: Path
+) -> None:
+    for odd in ODD_CELLS:
+        cells = ROW.split(",")
+        cells[column] = odd
+        content = HEADER + ",".join(cells).encode() + b"\n"
+        table, expected = by_column(content), strict(tmp_path, content)
+        assert table is None or list(table) == expected, odd
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        HEADER.rstrip(),
+        HEADER + b"\n",
+        HEADER + ROW.encode() + b"\n\n",
+        HEADER + ROW.encode() + b",8\n",
+        HEADER + b"w-1,2,3\n",
+        HEADER + ROW.encode() + b"\n" + ROW.encode() + b"\n",
+        HEADER + ROW.encode() + b"\r",
+        HEADER + ROW.encode().replace(b",", b'","') + b"\n",
+        HEADER + ROW.encode() + b"\0\n",
+        HEADER + b"\xff" + ROW.encode() + b"\n",
+        HEADER.replace(b"ux_score", b"signatures") + ROW.encode() + b"\n",
+        HEADER.replace(b"ux_score", b"score") + ROW.encode() + b"\n",
+        HEADER.replace(b"signatures,", b"") + ROW.encode() + b"\n",
+        HEADER + b"a" * (1 << 17),
+    ],
+)
+def test_odd_file__is_left_to_the_strict_reader(content: bytes, tmp_path: Path) -> None:
+    assert by_column(content) is None or list(by_column(content) or ()) == strict(tmp_path, content)
+
+
+def test_spoilt_bytes__are_never_read_otherwise(tmp_path: Path) -> None:
+    source = random.Random(6)
+    content = HEADER + b"".join(
+        f"w{n},0x{source.randrange(2**160):040x},{n},{n * n},true,0.{n + 1},{n**5}\n".encode()
+        for n in range(12)
+    )
+    accepted = 0
+    for _ in range(3000):
+        spoilt = bytearray(content)
+        for _ in range(source.choice([1, 1, 2])):
+            spoilt[source.randrange(len(spoilt))] = source.choice(b'0179.,"\n\r\0aAxX-_ t\xc3')
+        table = by_column(bytes(spoilt))
+        if table is not None:
+            accepted += 1
+            assert list(table) == strict(tmp_path, bytes(spoilt)), bytes(spoilt)
+    assert accepted > 100
+
+
+def test_small_blocks__change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = HEADER + b"".join(
+        f"w{n:05d},{ADDRESS},{n},{10 ** (n % 40)},{'true' if n % 3 else 'false'},1,0\n".encode()
+        for n in random.Random(1).sample(range(500), 500)
+    )
+    monkeypatch.setattr("rewards.files.column_tables.READ_BYTES", 333)
+    monkeypatch.setattr("rewards.files.column_tables.BLOCK", 7)
+    table = by_column(content)
+    assert table is not None
+    expected = strict(tmp_path, content)
+    assert list(table) == expected
+    assert b"".join(column_csv(table, {"ux_score": format_decimal})) == table_csv(
+        WALLET_SCORES.header, expected, {"ux_score": format_decimal}
+    )
+
+
+@pytest.mark.parametrize("alike", [0, 3, 8, 12, 19])
+def test_order__equals_pythons__for_rows_that_begin_alike(alike: int) -> None:
+    source = random.Random(alike)
+    rows = [bytes(alike) + source.randbytes(2) * (20 - alike) for _ in range(3000)]
+    texts = ["0x" + row[:20].hex() for row in rows]
+    octets: Any = Addresses.of(texts).octets
+    assert stable_order(octets).tolist() == sorted(range(len(texts)), key=texts.__getitem__)
