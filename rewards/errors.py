@@ -48,6 +48,7 @@ class Finding:
         found = {
             name: printable(text) if isinstance(text, str) else text
             for name, text in asdict(self).items()
+            if name != "value"
         }
         return {**found, "value": shorten(self.value) if self.value else ""}
 

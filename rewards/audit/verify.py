@@ -12,7 +12,7 @@ from rewards.audit.checks.review import (
 )
 from rewards.errors import CheckFailed, Finding, InvalidInput, InvariantBroken
 from rewards.files.epoch import compute
-from rewards.files.folder import walk_files
+from rewards.files.folder import open_regular, walk_files
 from rewards.files.inputs import canonical_inputs, check_inputs, read_inputs
 from rewards.files.outputs import (
     ALLOCATIONS_CSV,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from rewards.files.streams import Content
     from rewards.rules.records import Opening
 
+SHOWN_BYTES = 200
+
 
 def verify_epoch(
     folder: Path, previous: Path | None = None, inputs: Path | None = None
@@ -55,6 +57,10 @@ def verify_epoch(
         published = PublishedEpoch(folder)
     except CheckFailed as error:
         return list(error.findings)
+    except InvalidInput as error:
+        if _was_published(folder):  # all there but a readable manifest
+            return list(error.findings)
+        raise
     altered = published.altered_files()
     predecessor = PublishedEpoch(previous) if previous else None
     findings = _predecessor_findings(published, predecessor) if predecessor else []
@@ -87,6 +93,10 @@ def verify_epoch(
     return different + findings
 
 
+def _was_published(folder: Path) -> bool:
+    return (folder / STATE).is_file() and (folder / ALLOCATIONS_CSV).is_file()
+
+
 def _is_source(name: str) -> bool:
     """Return whether a recomputation starts from the file."""
     return name.startswith(INPUTS_FOLDER) or name in (STATE, ALLOCATIONS_CSV, FINDINGS)
@@ -111,11 +121,21 @@ def _byte_findings(published: PublishedEpoch, expected: Mapping[str, Content]) -
         elif name not in present:
             findings.append(Finding(name, "is missing", TAKE_AGAIN))
         else:
-            path = published.folder / name
-            if not is_same(path, expected[name]):
-                actual, recomputed = path.read_bytes(), bytes_of(expected[name])
-                findings.append(_first_difference(name, actual, recomputed))
+            findings += _compared(published.folder / name, name, expected[name])
     return findings
+
+
+def _compared(path: Path, name: str, expected: Content) -> list[Finding]:
+    """Compare a file with what it should hold; links, pipes and garbage are never read in."""
+    try:
+        with open_regular(path, name) as handle:
+            if is_same(path, expected):
+                return []
+            recomputed = bytes_of(expected)
+            actual = handle.read(len(recomputed) + 1)
+    except InvalidInput as error:
+        return list(error.findings)
+    return [_first_difference(name, actual, recomputed)]
 
 
 def _first_difference(name: str, actual: bytes, expected: bytes) -> Finding:
@@ -130,12 +150,16 @@ def _first_difference(name: str, actual: bytes, expected: bytes) -> Finding:
         if here != there:
             return Finding(
                 name,
-                f"differs from the recomputation, which gives {there.decode()[:200]!r}",
+                f"differs from the recomputation, which gives {_shown(there)!r}",
                 "do not settle this epoch; ask its publisher",
                 row=row,
-                value=here.decode(errors="replace"),
+                value=_shown(here),
             )
     return Finding(name, "differs from the recomputation in length", TAKE_AGAIN)
+
+
+def _shown(line: bytes) -> str:
+    return line[:SHOWN_BYTES].decode(errors="replace")
 
 
 def _proof_findings(distribution: Distribution) -> list[Finding]:
@@ -214,7 +238,6 @@ def _input_findings(published: PublishedEpoch, inputs: Path) -> list[Finding]:
             )
             continue
         path = published.folder / INPUTS_FOLDER / name
-        if path.is_file() and not is_same(path, given[name]):
-            actual, theirs = path.read_bytes(), bytes_of(given[name])
-            findings.append(_first_difference(f"{INPUTS_FOLDER}{name}", actual, theirs))
+        if path.exists():
+            findings += _compared(path, f"{INPUTS_FOLDER}{name}", given[name])
     return findings

@@ -45,6 +45,27 @@ class Interface:
         entries = self._artifact["abi"]
         return next((e["inputs"] for e in entries if e["type"] == "constructor"), ())
 
+    @property
+    def artifact(self) -> Mapping[str, Any]:
+        """The compiled contract, as `contracts_abi` holds it."""
+        return self._artifact
+
+    def entry(self, function: str) -> Mapping[str, Any]:
+        """Return a function's entry in the ABI.
+
+        Raises:
+            KeyError: The contract has no such function.
+        """
+        return self._functions[function]
+
+    def creation_code(self, *arguments: object) -> bytes:
+        """Return the bytes that create the contract: its creation code and the arguments."""
+        return self.deployment(*arguments).data
+
+    def constructor_arguments(self, *arguments: object) -> bytes:
+        """Return `abi.encode` of the constructor's arguments."""
+        return encode(_types(self._constructor), arguments)
+
     def deployment(self, *arguments: object) -> Call:
         """Return the transaction that creates the contract."""
         code = bytes.fromhex(self._artifact["bytecode"].removeprefix("0x"))

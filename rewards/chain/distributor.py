@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.chain.contract import DISTRIBUTOR, TOKEN, interface
 from rewards.chain.endpoint import LATEST, Call
 from rewards.chain.errors import EndpointTrouble
+from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,14 @@ AMOUNT_LIMIT = 2**128
 """The contract keeps amounts in 128 bits."""
 EPOCH_LIMIT = 2**48
 MAX_DELAY = 14 * 86_400
+
+
+class Role(IntEnum):
+    """What an account may do."""
+
+    PROPOSER = 0
+    ATTESTER = 1
+    GUARDIAN = 2
 
 
 class ProposalStatus(IntEnum):
@@ -172,6 +181,29 @@ class Token(_Contract):
         """Return an account's balance."""
         return int(self._read(TOKEN, "balanceOf", account, at=at))
 
+    def transfer(self, to: str, amount: int) -> Call:
+        """Return the call that sends the sender's own tokens."""
+        return interface(TOKEN).call(self.address, "transfer", to, amount)
+
+    def transfer_from(self, owner: str, to: str, amount: int) -> Call:
+        """Return the call that sends an owner's tokens, as far as the owner allowed it."""
+        return interface(TOKEN).call(self.address, "transferFrom", owner, to, amount)
+
+    def allowance(self, owner: str, spender: str, at: int | str = LATEST) -> int:
+        """Return what `spender` may take of the owner's tokens."""
+        return int(self._read(TOKEN, "allowance", owner, spender, at=at))
+
+    def decimals(self, at: int | str = LATEST) -> int:
+        """Return how many places the token has."""
+        return int(self._read(TOKEN, "decimals", at=at))
+
+    def symbol(self, at: int | str = LATEST) -> str:
+        """Return the token's symbol; a few old tokens give it as 32 bytes."""
+        returned = self.endpoint.call(interface(TOKEN).call(self.address, "symbol"), at)
+        if len(returned) == 32:
+            return returned.rstrip(b"\0").decode("utf-8", "replace")
+        return str(self._value(TOKEN, "symbol", returned))
+
     def balances(
         self,
         accounts: Iterable[str],
@@ -208,6 +240,42 @@ class Distributor(_Contract):
         """Return the address of the token paid out."""
         return str(self._read(DISTRIBUTOR, "token", at=at))
 
+    def treasury(self, at: int | str = LATEST) -> str:
+        """Return the only receiver of a sweep."""
+        return str(self._read(DISTRIBUTOR, "treasury", at=at))
+
+    def initial_epoch(self, at: int | str = LATEST) -> int:
+        """Return the last epoch that was settled elsewhere."""
+        return int(self._read(DISTRIBUTOR, "initialEpoch", at=at))
+
+    def minimum_delay(self, at: int | str = LATEST) -> int:
+        """Return the seconds below which the delay can never be set."""
+        return int(self._read(DISTRIBUTOR, "minimumDelay", at=at))
+
+    def change_delay(self, at: int | str = LATEST) -> int:
+        """Return the seconds between scheduling and making a loosening change."""
+        return int(self._read(DISTRIBUTOR, "changeDelay", at=at))
+
+    def has_role(self, role: Role, account: str, at: int | str = LATEST) -> bool:
+        """Return whether an account holds a role."""
+        return bool(self._read(DISTRIBUTOR, "hasRole", int(role), account, at=at))
+
+    def cap_available(self, timestamp: int, at: int | str = LATEST) -> int:
+        """Return the rise that a proposal activatable at a time may have."""
+        return int(self._read(DISTRIBUTOR, "capAvailable", timestamp, at=at))
+
+    def sweepable(self, token: str, at: int | str = LATEST) -> int:
+        """Return what a sweep of a token would send now."""
+        return int(self._read(DISTRIBUTOR, "sweepable", token, at=at))
+
+    def scheduled_at(self, change: bytes, at: int | str = LATEST) -> int:
+        """Return from when a change, given by its calldata, can be made; 0 if not scheduled."""
+        return int(self._read(DISTRIBUTOR, "scheduledAt", keccak256(change), at=at))
+
+    def attestation_digest(self, proposal: Proposal, at: int | str = LATEST) -> bytes:
+        """Return what attesters sign for a proposal, as the contract computes it."""
+        return bytes(self._read(DISTRIBUTOR, "attestationDigest", astuple(proposal), at=at))
+
     def claimed(
         self,
         accounts: Iterable[str],
@@ -217,10 +285,17 @@ class Distributor(_Contract):
         """Return what each account was paid so far."""
         return self._read_each(DISTRIBUTOR, "claimed", accounts, at, progress)
 
-    def propose(self, proposal: Proposal, sentinel_proof: Sequence[bytes]) -> Call:
-        """Return the proposal's call, without attestations."""
+    def propose(
+        self,
+        proposal: Proposal,
+        sentinel_proof: Sequence[bytes],
+        attestations: Sequence[tuple[str, bytes]] = (),
+    ) -> Call:
+        """Return the proposal's call; attestations are (attester, signature), ascending."""
         fields = astuple(proposal)
-        return interface(DISTRIBUTOR).call(self.address, "propose", fields, sentinel_proof, ())
+        return interface(DISTRIBUTOR).call(
+            self.address, "propose", fields, sentinel_proof, attestations
+        )
 
     def activate(self, epoch: int, attempt: int) -> Call:
         """Return the call that activates the pending proposal."""

@@ -9,8 +9,18 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from rewards.chain.endpoint import LATEST, Block, Call, Endpoint, Fees, Receipt
-from rewards.chain.errors import decode_embedded
+from rewards.chain.endpoint import (
+    LATEST,
+    Block,
+    Call,
+    Endpoint,
+    Fees,
+    Receipt,
+    Simulated,
+    SimulatedBlock,
+)
+from rewards.chain.errors import EndpointTrouble, decode_embedded
+from rewards.chain.local_fork import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,6 +102,19 @@ class EmbeddedChain(Endpoint):
             if progress:
                 progress(1)
         return returned
+
+    def simulate(self, blocks: Sequence[SimulatedBlock], at: int) -> list[list[Simulated]]:
+        """Return what calls in imagined blocks on top of the latest one would come to."""
+        if at != self.block().number:
+            raise EndpointTrouble(f"{EMBEDDED} simulates on top of its latest block alone")
+        machine = self._tester.backend.chain.get_vm()
+        with machine.in_costless_state() as state:
+            outcomes = []
+            for block in blocks:
+                # The only part of the imagined header that the contracts look at.
+                state.execution_context._timestamp = block.timestamp  # noqa: SLF001
+                outcomes.append([execute(state, sender, call) for sender, call in block.calls])
+        return outcomes
 
     def fees(self) -> Fees:
         """Return what every transaction here offers."""

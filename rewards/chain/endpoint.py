@@ -53,6 +53,22 @@ class Fees:
     tip: int
 
 
+@dataclass(frozen=True, slots=True)
+class SimulatedBlock:
+    """A block that is only imagined: its time, and who calls what in it, in order."""
+
+    timestamp: int
+    calls: Sequence[tuple[str, Call]]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What a simulated call came to: what it returned, or why the contract refused."""
+
+    returned: bytes
+    refusal: Exception | None = None
+
+
 class Endpoint(ABC):
     """One source of answers about one chain.
 
@@ -95,6 +111,40 @@ class Endpoint(ABC):
         progress: Callable[[int], None] | None = None,
     ) -> list[bytes]:
         """Return what many calls would return, in their order; `progress` gets how many more."""
+
+    def codes(
+        self,
+        addresses: Sequence[str],
+        at: int | str = LATEST,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[bytes]:
+        """Return the code at many addresses, in their order; `progress` gets how many more."""
+        found = []
+        for address in addresses:
+            found.append(self.code(address, at))
+            if progress:
+                progress(1)
+        return found
+
+    def storage(self, address: str, slot: int, at: int) -> int | None:
+        """Return a word of a contract's storage; None where the endpoint does not tell it."""
+        del address, slot, at
+        return None
+
+    def simulate(
+        self,
+        blocks: Sequence[SimulatedBlock],
+        at: int,
+    ) -> list[list[Simulated]] | None:
+        """Return what calls in imagined blocks on top of a block would come to.
+
+        Nobody needs to sign or to have funds, and nothing stays.
+
+        Returns:
+            Per block, per call; None where the endpoint cannot simulate.
+        """
+        del blocks, at
+        return None
 
     @abstractmethod
     def fees(self) -> Fees:

@@ -12,7 +12,16 @@ from web3.exceptions import Web3Exception
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
 from web3.types import RPCEndpoint
 
-from rewards.chain.endpoint import LATEST, Block, Call, Endpoint, Fees, Receipt
+from rewards.chain.endpoint import (
+    LATEST,
+    Block,
+    Call,
+    Endpoint,
+    Fees,
+    Receipt,
+    Simulated,
+    SimulatedBlock,
+)
 from rewards.chain.errors import EndpointTrouble, InsufficientFunds, Reverted, decode_revert
 from rewards.errors import CheckFailed, Finding, InvalidInput
 
@@ -36,6 +45,10 @@ MESSAGE_LENGTH = 200
 # What a node answers to bytes that it has already: no failure, the transaction is on its way.
 ALREADY_KNOWN = ("already known", "already imported", "known transaction")
 GAS_MARGIN_PERCENT = 25
+UNKNOWN_METHOD = (-32601, -32004)
+"""JSON-RPC's "method not found", and Ethereum's "method not supported"."""
+UNKNOWN_METHOD_WORDS = ("not found", "not supported", "does not exist", "not available")
+REVERTED_CODES = (3, -32000)
 
 
 class JsonRpc(Endpoint):
@@ -121,6 +134,68 @@ class JsonRpc(Endpoint):
                 progress(len(chunk))
         return returned
 
+    def codes(
+        self,
+        addresses: Sequence[str],
+        at: int | str = LATEST,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[bytes]:
+        """Return the code at many addresses, asked in batches."""
+        found: list[bytes] = []
+        for start in range(0, len(addresses), BATCH):
+            chunk = addresses[start : start + BATCH]
+            requested = [("eth_getCode", (address, _tag(at))) for address in chunk]
+            found += [self._content("eth_getCode", answer) for answer in self._ask_many(requested)]
+            if progress:
+                progress(len(chunk))
+        return found
+
+    def storage(self, address: str, slot: int, at: int) -> int | None:
+        """Return a word of a contract's storage; None where the node does not have the method."""
+        answer = self._provider_answer("eth_getStorageAt", address, hex(slot), _tag(at))
+        if _is_unknown_method(answer):
+            return None
+        content = self._content("eth_getStorageAt", self._result("eth_getStorageAt", answer))
+        return int.from_bytes(content, "big")
+
+    def simulate(self, blocks: Sequence[SimulatedBlock], at: int) -> list[list[Simulated]] | None:
+        """Return what `eth_simulateV1` tells; None where the node does not have it."""
+        imagined = {
+            "blockStateCalls": [
+                {
+                    # Both are always said: some nodes would otherwise start from zero.
+                    "blockOverrides": {
+                        "number": hex(at + 1 + place),
+                        "time": hex(block.timestamp),
+                    },
+                    "calls": [_request(call, sender) for sender, call in block.calls],
+                }
+                for place, block in enumerate(blocks)
+            ],
+            "validation": False,
+        }
+        answer = self._provider_answer("eth_simulateV1", imagined, _tag(at))
+        if _is_unknown_method(answer):
+            return None
+        told = self._result("eth_simulateV1", answer)
+        try:
+            return [
+                [self._simulated(call) for _, call in zip(block.calls, said["calls"], strict=True)]
+                for block, said in zip(blocks, told, strict=True)
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise self._unusable("eth_simulateV1") from None
+
+    def _simulated(self, call: Any) -> Simulated:  # noqa: ANN401 - JSON
+        returned = bytes.fromhex(call["returnData"].removeprefix("0x"))
+        if int(call["status"], 16) == 1:
+            return Simulated(returned)
+        error = call.get("error") or {}
+        data = _revert_data(error.get("data")) or returned
+        if data or error.get("code") in REVERTED_CODES:
+            return Simulated(returned, decode_revert(data))
+        return Simulated(returned, Reverted("Failed", {"reason": str(error.get("message", ""))}))
+
     def fees(self) -> Fees:
         """Return twice the base fee and the tip that the node suggests: several full blocks."""
         tip = self._quantity("eth_maxPriorityFeePerGas")
@@ -169,11 +244,13 @@ class JsonRpc(Endpoint):
     # --- asking --------------------------------------------------------------------------------
 
     def _ask(self, method: str, *parameters: object) -> Any:  # noqa: ANN401 - JSON
+        return self._result(method, self._provider_answer(method, *parameters))
+
+    def _provider_answer(self, method: str, *parameters: object) -> Any:  # noqa: ANN401 - JSON
         try:
-            answer = self._provider.make_request(RPCEndpoint(method), list(parameters))
+            return self._provider.make_request(RPCEndpoint(method), list(parameters))
         except (requests.RequestException, Web3Exception, ValueError, OSError) as error:
             raise self._trouble(error) from None
-        return self._result(method, answer)
 
     def _ask_many(self, requested: Sequence[tuple[str, object]]) -> Iterator[Any]:
         try:
@@ -265,6 +342,17 @@ def require_test_network(endpoint: Endpoint) -> int:
             )
         )
     return chain_id
+
+
+def _is_unknown_method(answer: Any) -> bool:  # noqa: ANN401 - JSON
+    """Return whether a node answers that it does not have the method at all."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(error, dict):
+        return False
+    message = str(error.get("message", "")).lower()
+    return error.get("code") in UNKNOWN_METHOD or (
+        "method" in message and any(words in message for words in UNKNOWN_METHOD_WORDS)
+    )
 
 
 def _tag(at: int | str) -> str:

@@ -1,7 +1,7 @@
 """Hold a published epoch against the contract it is bound to: `verify --rpc`.
 
-Read at one block that every endpoint asked calls final, and whose hash they agree on. What is final
-does not change any more, so two checks of it can differ only in how much was claimed since.
+Everything is read at one block that every endpoint asked calls final and whose hash they agree on:
+what was activated or claimed in the last minutes is not seen yet, and what is seen stays.
 """
 
 from __future__ import annotations

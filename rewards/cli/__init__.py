@@ -7,13 +7,14 @@ eth-account and pandas.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
 import click
 
 from rewards import __version__
-from rewards.cli.console import report_error
+from rewards.cli.console import EXIT_FOUND, note, report_error, report_usage
 from rewards.errors import RewardsError
 
 COMMANDS = {
@@ -28,6 +29,11 @@ COMMANDS = {
     "statement": "State for the books where the money of a range of epochs went.",
     "report": "Write report.html: one self-contained file.",
     "target": "Write an epoch's distribution for another settlement contract.",
+    "deploy": "Deploy a distributor, check it, write settlement.toml.",
+    "attest": "Recompute an epoch and sign that it is right.",
+    "plan": "Write one file that binds a settlement step; proposals pass a gate.",
+    "restate": "Compute unsettled epochs anew from corrected inputs.",
+    "successor": "Write the first epoch on a new contract.",
     "safe": "Hand a plan to a Safe, and check what a Safe is about to sign.",
     "dry-run": "Rehearse the settlement on an embedded chain, every claim included.",
     "next": "Say what is to do next in a season.",
@@ -67,11 +73,20 @@ def rewards() -> None:
 
 def main() -> NoReturn:
     """Run the command line; expected errors become findings on stderr and an exit code."""
+    as_json = "--json" in sys.argv
     try:
-        rewards(prog_name="rewards", standalone_mode=True)
+        rewards(prog_name="rewards", standalone_mode=False)
     except RewardsError as error:
-        sys.exit(report_error(error, as_json="--json" in sys.argv))
+        sys.exit(report_error(error, as_json=as_json))
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.Abort:
+        note("aborted")
+        sys.exit(EXIT_FOUND)
+    except click.ClickException as error:
+        sys.exit(report_usage(error, as_json=as_json))
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read the output has seen enough; the interpreter must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(0)

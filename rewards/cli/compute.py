@@ -65,6 +65,8 @@ def command(
         inputs, out, previous = season.inputs(number), season.epoch(number), season.previous(number)
     elif out is None:
         raise click.UsageError("say where to publish: --out OUT")
+    elif season_folder or epoch:
+        raise click.UsageError("--season and --epoch go without INPUTS")
     reviewer = reviewer_for(
         previous, season=season.root if season else None, checks=checks_file, waivers=waivers_file
     )

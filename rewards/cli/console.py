@@ -68,6 +68,21 @@ def report_error(error: RewardsError, *, as_json: bool) -> int:
     return exit_code(error)
 
 
+def report_usage(error: click.ClickException, *, as_json: bool) -> int:
+    """Print a wrong use of the command line and return its exit code."""
+    if as_json:
+        document = {
+            "ok": False,
+            "error": "usage",
+            "message": error.format_message(),
+            "findings": [],
+        }
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        error.show()
+    return EXIT_USAGE
+
+
 def show_findings(findings: Iterable[Finding]) -> None:
     """Print findings on stderr, one a line, with their number at the end."""
     listed = list(findings)

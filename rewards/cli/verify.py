@@ -10,9 +10,11 @@ import click
 
 from rewards.audit.checks.review import not_at_hand
 from rewards.audit.verify import verify_epoch
+from rewards.cli.attestations import AttestationsAsked, attestation_options
 from rewards.cli.checks import counts_text, report_on
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, show_findings
 from rewards.cli.epochs import Located, locate, require_season, season_option
+from rewards.errors import FindingsError
 from rewards.files.published import PublishedEpoch
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help="Check that these were the inputs.")
 @click.option("--rpc", "urls", multiple=True, help="Hold it against the chain too; repeatable.")
+@attestation_options
 @season_option
 @json_option
 def command(
@@ -35,6 +38,9 @@ def command(
     previous: Path | None,
     inputs: Path | None,
     urls: tuple[str, ...],
+    attestation_files: tuple[Path, ...],
+    attesters: tuple[str, ...],
+    threshold: int | None,
     season_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -42,15 +48,19 @@ def command(
 
     OUT is a folder, or inside a season an epoch's number. Without OUT the whole season is verified,
     each epoch against its predecessor. Nothing but the folder is needed; exit code 1 and the file's
-    name if anything differs.
+    name if anything differs. With --attestations, at least M of the attesters must have signed it:
+    those that are named, or with --rpc the contract's.
     """
+    asked = AttestationsAsked(attestation_files, attesters, threshold)
+    asked.require_sensible(one_epoch=out is not None, on_chain=bool(urls))
     if out is None:
         if previous or inputs:
             raise click.UsageError("--previous and --inputs go with one epoch: name OUT")
         season = require_season(season_folder)
         epochs = [
             Located(season.epoch(number), season.previous(number), number)
-            for number in season.published()
+            # A gap in the numbers is an epoch that is missing, and is found as such.
+            for number in range(season.first() or 1, max(season.published(), default=0) + 1)
         ]
         if not epochs:
             raise click.UsageError(f"{season.root} has no published epoch yet")
@@ -58,7 +68,7 @@ def command(
         located = locate(out, season_folder)
         epochs = [Located(located.folder, previous or located.previous, located.number)]
     results = [
-        _verify(epoch, inputs, urls if epoch is epochs[-1] else (), quiet=as_json)
+        _verify(epoch, inputs, urls if epoch is epochs[-1] else (), asked, quiet=as_json)
         for epoch in epochs
     ]
     good = all(result["ok"] for result in results)
@@ -75,9 +85,14 @@ def command(
 
 
 def _verify(
-    epoch: Located, inputs: Path | None, urls: tuple[str, ...], *, quiet: bool
+    epoch: Located,
+    inputs: Path | None,
+    urls: tuple[str, ...],
+    asked: AttestationsAsked,
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
-    findings: list[Finding] = verify_epoch(epoch.folder, epoch.previous, inputs)
+    findings = _findings(epoch, inputs)
     result: dict[str, Any] = {"out": str(epoch.folder)}
     if not findings:
         published = PublishedEpoch(epoch.folder)
@@ -105,10 +120,27 @@ def _verify(
             note(f"  checks{'' if report.recorded else ' (not published)'}: {counts_text(report)}")
         if urls:
             findings = _verify_on_chain(published, urls, result, quiet=quiet)
+        if asked.files and not findings:
+            counted = asked.count(published, urls)
+            result["attestations"] = counted.as_json()
+            findings = list(counted.findings)
+            if not quiet:
+                note(f"  attested by {', '.join(counted.good) or 'nobody'}")
     result |= {"ok": not findings, "findings": [finding.as_json() for finding in findings]}
-    if not quiet:
+    if not quiet and findings:
+        note(f"{epoch.folder}: NOT verified")
         show_findings(findings)
     return result
+
+
+def _findings(epoch: Located, inputs: Path | None) -> list[Finding]:
+    """Verify one epoch; inside a season even one that cannot be read is only that one's finding."""
+    try:
+        return verify_epoch(epoch.folder, epoch.previous, inputs)
+    except FindingsError as error:
+        if epoch.number is None:
+            raise
+        return list(error.findings)
 
 
 def _verify_on_chain(

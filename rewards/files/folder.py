@@ -90,7 +90,8 @@ def read_bytes(path: Path, name: str, limit: int) -> bytes:
         InvalidInput: There is no such file, or it is larger.
     """
     with open_regular(path, name) as handle:
-        content = handle.read(limit + 1)
+        # The size first: a read of the limit would ask for that much memory at once.
+        content = handle.read(min(os.fstat(handle.fileno()).st_size, limit) + 1)
     if len(content) > limit:
         raise InvalidInput(
             Finding(name, f"is larger than {limit} bytes", "check that this is the right file")

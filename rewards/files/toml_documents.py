@@ -27,9 +27,11 @@ FINDINGS_LIMIT = 100
 
 
 _TABLE = re.compile(r"\s*\[([\w-]+)\]\s*(?:#.*)?", re.ASCII)
-_ODD_INTEGER = re.compile(
-    r"\s*([\w.-]+)\s*=\s*(\+\d[\d_]*|-?\d[\d_]*_[\d_]*|0[xob]\w+)\s*(?:#.*)?", re.ASCII
+_TEXT_OR_COMMENT = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""|\'{3}.*?\'{3}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|\#[^\n]*''', re.DOTALL
 )
+_BARE_NUMBER = re.compile(r"[=,\[{]\s*([+-]?[0-9][\w.:+-]*)", re.ASCII)
+_ODD_INTEGER = re.compile(r"\+.*|-0+|0[xob].*|.*_.*", re.ASCII)
 
 
 class FloatText(str):
@@ -70,17 +72,25 @@ def read_toml(path: Path, name: str) -> dict[str, Any]:
 
 
 def odd_integers(path: Path, name: str) -> Iterator[Finding]:
-    """Yield the integers in TOML's own other spellings (`1_000`, `+1`, `0x10`).
+    """Yield the integers in TOML's own other spellings (`1_000`, `+1`, `-0`, `0x10`).
 
     The parser turns them into plain integers and tells nobody; here only digits are digits.
     """
-    table = ""
-    for row, line in enumerate(_read_text(path, name).split("\n"), 1):
-        if opened := _TABLE.fullmatch(line):
-            table = f"{opened[1]}."
-        elif odd := _ODD_INTEGER.fullmatch(line):
+    text = _read_text(path, name)
+    lines = text.split("\n")
+    # Texts and comments may hold anything; their line ends are kept, so that rows still count.
+    bare = _TEXT_OR_COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
+    for match in _BARE_NUMBER.finditer(bare):
+        if _ODD_INTEGER.fullmatch(match[1]):
+            row = bare.count("\n", 0, match.start(1)) + 1
             remedy = "write digits only: no sign, separator or base"
-            yield Finding(name, "is no plain integer", remedy, row, table + odd[1], odd[2])
+            column = _table_of(lines[:row]) + lines[row - 1].partition("=")[0].strip()
+            yield Finding(name, "is no plain integer", remedy, row, column, match[1])
+
+
+def _table_of(lines: list[str]) -> str:
+    opened = [match[1] for line in lines if (match := _TABLE.fullmatch(line))]
+    return f"{opened[-1]}." if opened else ""
 
 
 def _read_text(path: Path, name: str) -> str:

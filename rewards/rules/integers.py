@@ -25,7 +25,7 @@ def iroot(q: int, x: Any) -> Any:  # noqa: ANN401 - int to int, column to column
     Raises:
         ValueError: q < 1 or x < 0.
     """
-    if q < 1:
+    if q < 1 or (isinstance(x, int) and x < 0):
         raise ValueError(f"iroot({q}, {x}) is not defined")
     if q == 1:
         return x
@@ -33,8 +33,6 @@ def iroot(q: int, x: Any) -> Any:  # noqa: ANN401 - int to int, column to column
         roots = x.copy()
         roots[:] = [iroot(q, value) for value in x]
         return roots
-    if x < 0:
-        raise ValueError(f"iroot({q}, {x}) is not defined")
     while q % 2 == 0:
         q, x = q // 2, isqrt(x)
     if q == 1 or x == 0:

@@ -50,7 +50,8 @@ def derive(published: PublishedEpoch, subject: str) -> list[Derivation]:
     opening = published.own_opening()
     inputs = check_inputs(read_inputs(published.folder / INPUTS_FOLDER), opening)
     explainer = EXPLAINERS[inputs.policy.ruleset](inputs, opening)
-    if subject.lower().startswith("0x"):
+    derivations = explainer.identifier(subject)
+    if not derivations and subject.lower().startswith("0x"):
         try:
             account = parse_address(subject)
         except GrammarError as error:
@@ -58,8 +59,6 @@ def derive(published: PublishedEpoch, subject: str) -> list[Derivation]:
                 Finding("ACCOUNT", error.problem, error.remedy, value=subject)
             ) from error
         derivations = explainer.account(account)
-    else:
-        derivations = explainer.identifier(subject)
     if not derivations:
         raise CheckFailed(
             Finding(

@@ -30,7 +30,8 @@ def input_problems(inputs: Inputs, opening: Opening | None) -> Iterator[Problem]
     yield from _policy(inputs, opening)
     yield from _payees(inputs)
     if inputs.nodes is not None and inputs.node_scores is not None:
-        yield from _nodes(inputs.nodes, opening)
+        if opening or inputs.header.genesis:  # else the one cause is reported already
+            yield from _nodes(inputs.nodes, opening)
         yield from _node_scores(inputs, opening)
 
 
