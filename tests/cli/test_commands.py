@@ -9,9 +9,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from rewards.cli import COMMANDS
+from rewards.cli import rewards as command_line
 from rewards.files.folder import walk_files
 from rewards.sample import copy_season
 
@@ -58,10 +60,13 @@ def inputs(season: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command__has_help_and_json(command: str) -> None:
-    run = rewards(command, "--help")
-    assert run.returncode == 0
-    assert "--json" in run.stdout
-    assert len(run.stdout.splitlines()) > 6
+    found = command_line.get_command(click.Context(command_line), command)
+    parts = sorted(found.commands) if isinstance(found, click.Group) else [None]
+    for part in parts:
+        run = rewards(command, *([part] if part else []), "--help")
+        assert run.returncode == 0
+        assert "--json" in run.stdout
+        assert len(run.stdout.splitlines()) > 6
 
 
 def test_compute__outside_a_season__publishes_and_says_what_is_next(
@@ -204,3 +209,35 @@ def test_environment__changes_no_byte(inputs: Path, tmp_path: Path) -> None:
         )
         hashes.add(json.loads(run.stdout)["manifest_hash"])
     assert len(hashes) == 1
+
+
+def test_usage_error__with_json__is_one_document(tmp_path: Path) -> None:
+    for arguments in (["compute", "inputs"], ["compute", "--epoch", "0"], ["nosuch"]):
+        run = rewards(*arguments, "--json", cwd=tmp_path)
+        assert run.returncode == 2
+        assert json.loads(run.stdout)["error"] == "usage"
+
+
+def test_pipe_instead_of_a_file__neither_hangs_nor_passes(season: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(season / "epochs" / "000001", out)
+    (out / "nodes.csv").unlink()
+    os.mkfifo(out / "nodes.csv")
+    document = rewards_json("verify", out, code=1)
+    assert {finding["file"] for finding in document["findings"]} == {"nodes.csv"}
+
+
+def test_season_with_a_damaged_epoch__names_it_and_goes_on(season: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "season"
+    shutil.copytree(season, copy)
+    (copy / "epochs" / "000002" / "manifest.json").write_text("{}")
+    document = rewards_json("verify", "--season", copy, code=1)
+    assert [epoch["ok"] for epoch in document["epochs"]] == [True, False, False]
+
+
+def test_id_that_begins_like_an_address__is_explained(inputs: Path, tmp_path: Path) -> None:
+    for name in ("nodes.csv", "node_scores.csv"):
+        path = inputs / name
+        path.write_text(path.read_text().replace("us-west-02.juniper", "0xabc"))
+    rewards_json("compute", inputs, "--out", tmp_path / "out")
+    assert rewards_json("explain", tmp_path / "out", "0xabc")["derivations"]

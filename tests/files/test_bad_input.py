@@ -676,3 +676,13 @@ def test_integer_in_toml__in_another_spelling__is_found_with_row_and_key(
     column = "performance.latency_target_us"
     assert [(f.file, f.column, f.value) for f in findings] == [("policy.toml", column, spelling)]
     assert findings[0].row > 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['"active_target" = 1_5', "active_target = -0", "active_target = +15 # note", "x = [1, 2_0]"],
+)
+def test_integer_in_toml__however_the_key_is_written__is_found(tmp_path: Path, line: str) -> None:
+    policy = FIRST["policy.toml"].replace("active_target = 2", line)
+    findings = refused(write(tmp_path, {**FIRST, "policy.toml": policy}))
+    assert "is no plain integer" in {f.problem for f in findings}

@@ -150,7 +150,8 @@ def test_published_epoch_that_its_inputs_do_not_make__exits_1(dry_run: Any, seas
     head.write_text(head.read_text().replace('nodes = "5400"', 'nodes = "5401"'))
     answer = dry_run("--season", season)
     assert answer.code == 1
-    assert "manifest" in answer.err
+    assert "inputs/epoch.toml: " in answer.err
+    assert "is not what the inputs make of it" in answer.err
 
 
 def test_broken_input__exits_2_and_names_the_epochs_file(dry_run: Any, season: Path) -> None:
