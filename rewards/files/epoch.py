@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rewards.errors import CheckFailed, Finding, InvalidInput
-from rewards.files.inputs import check_inputs, read_inputs
+from rewards.files.inputs import check_inputs, findings_without_predecessor, read_inputs
 from rewards.files.outputs import render_epoch
 from rewards.files.publish import publish
 from rewards.files.published import PublishedEpoch
@@ -80,7 +80,7 @@ def load_epoch(
     try:
         opening = read_opening(previous, by_column=by_column)
     except InvalidInput as error:
-        raise InvalidInput([*error.findings, *read.findings]) from error
+        raise InvalidInput([*error.findings, *findings_without_predecessor(read)]) from error
     return check_inputs(read, opening), opening
 
 

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from rewards.rules.records import Opening, Problem
 
 UINT256_MAX = UINT256_LIMIT - 1
+PREDECESSOR_DECIDES = {"genesis", "status", "first_epoch"}
+"""Columns whose findings mean nothing while the predecessor is not known."""
 
 _parse_status_word = choice_of(*Status)
 
@@ -205,6 +207,9 @@ def read_inputs(folder: Path, *, by_column: bool | None = None) -> ReadInputs:
         for row in table_rows:
             lines.setdefault((name, row.values[0]), []).append(row.line)
     findings = [replace(f, file=sources.get(f.file, f.file)) for f in findings]
+    if policy is None and header is not None:
+        # So that the other files are judged too; the policy's own findings stand already.
+        policy = _default_policy(header.epoch)
     if header is None or policy is None or settlement is None:
         return ReadInputs(folder, None, tuple(findings), lines, wallets is not None, sources)
     inputs = Inputs(
@@ -217,6 +222,15 @@ def read_inputs(folder: Path, *, by_column: bool | None = None) -> ReadInputs:
         _records(rows.get(ADJUSTMENTS.name), Adjustment),
     )
     return ReadInputs(folder, inputs, tuple(findings), lines, wallets is not None, sources)
+
+
+def findings_without_predecessor(read: ReadInputs) -> list[Finding]:
+    """Return what is wrong with inputs whose predecessor cannot be read: all but its part."""
+    try:
+        check_inputs(read, None)
+    except InvalidInput as error:
+        return [f for f in error.findings if f.column not in PREDECESSOR_DECIDES]
+    return []
 
 
 def check_inputs(read: ReadInputs, opening: Opening | None) -> Inputs:
@@ -284,6 +298,12 @@ def _read_settlement(source: Document) -> Settlement | None:
     if chain_id is None or distributor is None or token is None or decimals is None:
         return None
     return Settlement(chain_id, distributor, token, decimals)
+
+
+def _default_policy(epoch: int) -> Policy:
+    name, ruleset = next(iter(rules.RULESETS.items()))
+    values = {parameter.key: _default(parameter) for parameter in ruleset.PARAMETERS}
+    return Policy(name, epoch, "", ruleset.policy_from(values), {})
 
 
 def read_policy(source: Document) -> Policy | None:
