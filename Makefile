@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 
-.PHONY: help demo test lint types system test-all unit contracts differential fuzz mutations report-library benchmarks lock clean
+.PHONY: help demo test lint types system test-all benchmark-measure unit contracts differential fuzz mutations report-library benchmarks lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,11 @@ test: lint types unit  ## Everything: format, lint, strict types, every test
 test-all: test system  ## And what needs Debian's Chromium and Java: the report in a browser, Spark on a cluster
 
 system: $(VENV)/.system $(NODE_MODULES)
-	$(BIN)/python -m pytest -m system
+	$(BIN)/python -m pytest -m system tests/report
+	$(BIN)/python -m pytest tests/measure_spark
+
+benchmark-measure: $(VENV)/.complete  ## Telemetry of ROWS probes beside pandas, which needs 11 GB at 50 million
+	$(BIN)/python scripts/benchmark_measure.py $(or $(ROWS),50000000)
 
 lint: $(VENV)/.complete
 	$(BIN)/ruff format --check .

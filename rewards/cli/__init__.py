@@ -18,6 +18,7 @@ from rewards.cli.console import EXIT_FOUND, note, report_error, report_usage
 from rewards.errors import RewardsError
 
 COMMANDS = {
+    "measure": "Measure raw telemetry into scores; read stake weights.",
     "compute": "Compute one epoch and publish its folder.",
     "verify": "Recompute a published epoch and compare every byte.",
     "prove": "Print an account's Merkle proof.",

@@ -1,0 +1,279 @@
+"""A measured score step by step: from `node_scores.csv` back to its slots and its operators.
+
+Works from a measured folder alone. Every step is evaluated again from the evidence, and what does
+not give the published number is an error, so an explanation never tells another story than the
+file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from rewards.errors import CheckFailed, Finding
+from rewards.files.documents import parse_json
+from rewards.files.folder import decode, read_bytes
+from rewards.files.grammar import parse_time
+from rewards.measure.outputs import (
+    MANIFEST,
+    MANIFEST_FORMAT,
+    NODE_EVIDENCE,
+    OPERATOR_EVIDENCE,
+    SLOT_EVIDENCE,
+)
+from rewards.measure.probes import DOWN
+from rewards.measure.records import ORACLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+SCORES = "node_scores.csv"
+FILE_LIMIT = 1 << 28
+"""Bytes of the largest file that is read here."""
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceStep:
+    """One sentence of the rules with its numbers; `formula` is Python over `inputs`."""
+
+    section: str
+    symbol: str
+    formula: str
+    inputs: Mapping[str, int]
+    value: int
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the step as JSON, integers as decimal strings."""
+        return {
+            "section": self.section,
+            "symbol": self.symbol,
+            "formula": self.formula,
+            "inputs": {name: str(value) for name, value in self.inputs.items()},
+            "value": str(self.value),
+            **({"note": self.note} if self.note else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEvidence:
+    """Where a node's score comes from.
+
+    Attributes:
+        node_id: The node.
+        window: Start and end as RFC 3339, mode, quorum and coverage as configured.
+        score: The published row; None where the data were insufficient.
+        steps: How the measured values follow.
+        operators: What each operator said about the node.
+        lost: The stretches of slots that were not up.
+        override: The override's record, if the row is one.
+        telemetry: Name and SHA-256 of each telemetry file.
+    """
+
+    node_id: str
+    window: Mapping[str, str]
+    score: Row | None
+    steps: Sequence[EvidenceStep]
+    operators: Sequence[Row]
+    lost: Sequence[Row]
+    override: Mapping[str, Any] | None
+    telemetry: Sequence[Mapping[str, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as one JSON document."""
+        return {
+            "node_id": self.node_id,
+            "window": dict(self.window),
+            "score": self.score,
+            "steps": [step.as_json() for step in self.steps],
+            "operators": list(self.operators),
+            "lost_slots": list(self.lost),
+            "override": self.override,
+            "telemetry": list(self.telemetry),
+        }
+
+    def lines(self) -> list[str]:
+        """Return it as lines for a person."""
+        window = self.window
+        shown = [
+            f"measured {window['start']} to {window['end']}, mode {window['mode']}",
+            *(_step_line(step) for step in self.steps),
+            "operators:",
+            *(f"  {_operator_line(row)}" for row in self.operators),
+        ]
+        if self.lost:
+            shown.append("slots that were not up:")
+        shown += [
+            f"  {row['state']:10} {row['start']} to {row['end']} ({row['slots']} slots)"
+            for row in self.lost
+        ]
+        if self.override:
+            shown.append(f"override by {self.override['approved_by']}: {self.override['reason']}")
+        return shown
+
+
+def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
+    """Return where a node's score in a measured folder comes from.
+
+    Raises:
+        CheckFailed: The folder does not know the node, or its files contradict each other.
+        InvalidInput: It is no folder of `measure nodes`.
+    """
+    manifest = read_manifest(folder)
+    row = next((r for r in _read(folder, NODE_EVIDENCE) if r["node_id"] == node_id), None)
+    if row is None:
+        raise CheckFailed(
+            Finding(
+                str(folder / NODE_EVIDENCE),
+                "knows no such node",
+                "ids are case-sensitive",
+                value=node_id,
+            )
+        )
+    operators, lost, scores = (
+        [r for r in _read(folder, name) if r["node_id"] == node_id]
+        for name in (OPERATOR_EVIDENCE, SLOT_EVIDENCE, SCORES)
+    )
+    score = scores[0] if scores else None
+    override = next((o for o in manifest["overrides"] if o["node_id"] == node_id), None)
+    steps = _steps(row, operators, lost, manifest)
+    _require_agreement(folder, node_id, steps, override["measured"] if override else score)
+    return NodeEvidence(
+        node_id,
+        {**manifest["window"], **manifest["config"]},
+        score,
+        steps,
+        operators,
+        lost,
+        override,
+        manifest["inputs"]["probes"],
+    )
+
+
+def read_overrides(folder: Path) -> list[Mapping[str, Any]]:
+    """Return the overrides of a measured folder, for reports: who, why, and what was measured."""
+    return list(read_manifest(folder)["overrides"])
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder of `measure nodes`.
+
+    Raises:
+        InvalidInput: It has none, or one of another kind.
+    """
+    name = str(folder / MANIFEST)
+    manifest = parse_json(read_bytes(folder / MANIFEST, name, FILE_LIMIT), name)
+    if (manifest.get("format"), manifest.get("kind")) != (MANIFEST_FORMAT, "nodes"):
+        raise CheckFailed(
+            Finding(name, "is not of `measure nodes`", "name the folder that it published")
+        )
+    return manifest
+
+
+def _read(folder: Path, name: str) -> list[Row]:
+    text = decode(read_bytes(folder / name, str(folder / name), FILE_LIMIT), name)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _steps(
+    row: Row, operators: Sequence[Row], lost: Sequence[Row], manifest: Mapping[str, Any]
+) -> list[EvidenceStep]:
+    """Return the rules' steps 3 to 6 with this node's numbers."""
+    config, voters = manifest["config"], manifest["voters"][row["node_id"]]
+    seconds = int(config["slot_seconds"])
+    window = manifest["window"]
+    length = parse_time(window["end"]) - parse_time(window["start"])
+    slots, observed, up = (int(row[name]) for name in ("slots", "observed", "up"))
+    down = sum(int(stretch["slots"]) for stretch in lost if stretch["state"] == DOWN)
+    steps = [
+        EvidenceStep(
+            "1.3",
+            "quorum",
+            "needed",
+            {"needed": int(voters["quorum"]), "operators": int(voters["operators"])},
+            int(voters["quorum"]),
+            f"at least {config['quorum']} of the {voters['operators']} operators that may vote",
+        ),
+        EvidenceStep("1.4", "slots", "E // s", {"E": length, "s": seconds}, slots),
+        EvidenceStep("1.3", "observed", "up + down", {"up": up, "down": down}, observed),
+    ]
+    if not Fraction(observed, slots) >= Fraction(config["min_coverage"]):
+        return steps
+    steps.append(
+        EvidenceStep(
+            "1.5",
+            "uptime_seconds",
+            "E * up // observed",
+            {"E": length, "up": up, "observed": observed},
+            length * up // observed,
+        )
+    )
+    return [*steps, *_latency_steps(operators, config["mode"])]
+
+
+def _latency_steps(operators: Sequence[Row], mode: str) -> list[EvidenceStep]:
+    if mode == ORACLES:
+        chosen = list(operators)
+        note = "the sum over all operators"
+    else:
+        chosen = [row for row in operators if row["median"] == "true"]
+        note = f"the lower median: {chosen[0]['operator_id']}" if chosen else "nobody got an answer"
+    steps = []
+    for symbol, column in (("response_time_us", "sum_us"), ("requests", "count")):
+        inputs = {f"{column}_{n}": int(row[column]) for n, row in enumerate(chosen, start=1)}
+        value = sum(inputs.values())
+        steps.append(EvidenceStep("1.6", symbol, " + ".join(inputs) or "0", inputs, value, note))
+    return steps
+
+
+def _require_agreement(
+    folder: Path, node_id: str, steps: Sequence[EvidenceStep], measured: Mapping[str, str] | None
+) -> None:
+    """Refuse a folder whose numbers do not follow from each other."""
+    derived = {step.symbol: step.value for step in steps}
+    findings: list[tuple[str, int | str]] = []
+    for step in steps:
+        names = {"__builtins__": {}, **step.inputs}
+        # The formulas are constants of this module; only the numbers come from the folder.
+        if eval(step.formula, names) != step.value:  # noqa: S307
+            findings.append((step.symbol, step.value))
+    if measured:
+        findings += [
+            (name, value)
+            for name, value in measured.items()
+            if name != "node_id" and derived.get(name) != int(value)
+        ]
+    elif "uptime_seconds" in derived:
+        findings.append(("uptime_seconds", derived["uptime_seconds"]))
+    if findings:
+        raise CheckFailed(
+            [
+                Finding(
+                    str(folder),
+                    f"does not follow from the evidence of {node_id}",
+                    "the folder was altered; measure again",
+                    column=symbol,
+                    value=str(value),
+                )
+                for symbol, value in findings
+            ]
+        )
+
+
+def _step_line(step: EvidenceStep) -> str:
+    note = f"   ({step.note})" if step.note else ""
+    return f"§{step.section}  {step.symbol} = {step.formula} = {step.value}{note}"
+
+
+def _operator_line(row: Row) -> str:
+    count = int(row["count"])
+    mean = f"{int(row['sum_us']) // count} us mean over {count}" if count else "no answer"
+    chosen = ", the median" if row["median"] == "true" else ""
+    votes = f"up in {row['slots_up']} of {row['slots_voted']} slots"
+    return f"{row['operator_id']}: {votes}, {mean}{chosen}"

@@ -1,0 +1,199 @@
+"""`rewards measure wallets`: events to `wallet_scores.csv` (section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rewards.errors import Finding, InvalidInput
+from rewards.measure import events as expressions
+from rewards.measure.columns import EVENTS, canonical, row_text
+from rewards.measure.complaints import LISTED, broken_rows, listed, time_findings
+from rewards.measure.inputs import WALLETS, hash_small, read_wallets
+from rewards.measure.probes import is_inside
+from rewards.measure.sources import hash_files, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import ibis.expr.types as ir
+
+    from rewards.measure.engines import Engine
+    from rewards.measure.inputs import WalletEntry
+    from rewards.measure.records import MeasuredWindow
+    from rewards.measure.sources import TelemetryFile
+
+LABEL = "--events"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a wallet did in the window."""
+
+    connections: int = 0
+    signatures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """What became of the events read; they add up to `read` (section 4).
+
+    Attributes:
+        read: All rows.
+        outside: Outside the window.
+        failed: Inside, not `ok`.
+        repeats: Further copies of an event_id.
+        unknown_wallet: Distinct events of wallets that `wallets.csv` lacks.
+        kept: The rest, which is counted.
+    """
+
+    read: int
+    outside: int
+    failed: int
+    repeats: int
+    unknown_wallet: int
+    kept: int
+
+    def as_json(self) -> Mapping[str, str]:
+        """Return the counts as the manifest holds them."""
+        return {
+            "read": str(self.read),
+            "outside_window": str(self.outside),
+            "failed": str(self.failed),
+            "repeats": str(self.repeats),
+            "unknown_wallet": str(self.unknown_wallet),
+            "kept": str(self.kept),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WalletMeasurement:
+    """The outcome: every wallet's activity in id order, findings, and what was read."""
+
+    window: MeasuredWindow
+    rows: Sequence[tuple[WalletEntry, Activity]]
+    counts: EventCounts
+    findings: Sequence[Finding]
+    telemetry: Sequence[TelemetryFile]
+    wallets_file: TelemetryFile
+    engine: tuple[str, str]
+
+
+def measure_wallets(
+    window: MeasuredWindow,
+    wallets_path: Path,
+    location: str,
+    engine: Engine,
+    progress: Callable[[str], None],
+) -> WalletMeasurement:
+    """Count every wallet's successful events.
+
+    Args:
+        window: The window, in UTC.
+        wallets_path: `wallets.csv`.
+        location: Where the events lie.
+        engine: What aggregates them.
+        progress: Gets a line per step.
+
+    Raises:
+        InvalidInput: The events cannot be measured; nothing has been written.
+    """
+    problems: list[Finding] = []
+    wallets = read_wallets(wallets_path, problems)
+    if problems:
+        raise InvalidInput(problems)
+    source = locate(LABEL, location)
+    progress(f"hashing {len(source.paths)} files of events")
+    telemetry = hash_files(source, progress)
+    events = canonical(engine.scan(source), source, EVENTS)
+    progress(f"counting the events with {engine.name} {engine.version}")
+    counts = _census(engine, events, window)
+    progress("counting each event once")
+    found = _activity(engine, events, window)
+    source.require_unchanged()
+    known = {wallet.wallet_id for wallet in wallets}
+    sizes = {name: did.connections + did.signatures for name, did in found.items()}
+    unknown = sum(size for name, size in sizes.items() if name not in known)
+    distinct = sum(sizes.values())
+    return WalletMeasurement(
+        window,
+        [(wallet, found.get(wallet.wallet_id, Activity())) for wallet in wallets],
+        EventCounts(
+            read=counts["read"],
+            outside=counts["read"] - counts["inside"],
+            failed=counts["failed"],
+            repeats=counts["inside"] - counts["failed"] - distinct,
+            unknown_wallet=unknown,
+            kept=distinct - unknown,
+        ),
+        _unknown_findings({name: n for name, n in sizes.items() if name not in known}),
+        telemetry,
+        hash_small(wallets_path, WALLETS.name),
+        (engine.name, engine.version),
+    )
+
+
+def _census(engine: Engine, events: ir.Table, window: MeasuredWindow) -> dict[str, int]:
+    table = expressions.census(events, window)
+    counts = dict(zip(table.columns, engine.fetch(table)[0], strict=True))
+    findings = broken_rows(engine, LABEL, events, counts["broken"])
+    findings += time_findings(LABEL, counts, window, "event")
+    if not findings and counts["bad_kind"]:
+        bad = events.filter(is_inside(events, window) & ~expressions.is_kind(events))
+        findings = listed(
+            engine,
+            LABEL,
+            bad.select(shown=row_text({name: bad[name] for name in EVENTS})),
+            counts["bad_kind"],
+            "is of neither kind",
+            "write connection or signature",
+        )
+    if findings:
+        raise InvalidInput(findings)
+    return counts
+
+
+def _activity(engine: Engine, events: ir.Table, window: MeasuredWindow) -> dict[str, Activity]:
+    """Return wallet id → activity.
+
+    Raises:
+        InvalidInput: An event_id stands for two wallets or two kinds.
+    """
+    distinct = expressions.distinct_events(events, window)
+    found = engine.fetch(expressions.activity(distinct))
+    conflicts = sum(row[3] for row in found)
+    if conflicts:
+        rows = distinct.filter(expressions.is_conflict(distinct)).select(shown=distinct.event_id)
+        raise InvalidInput(
+            listed(
+                engine,
+                LABEL,
+                rows,
+                conflicts,
+                "is the event_id of two wallets or of two kinds",
+                "an event has one id, one wallet and one kind",
+            )
+        )
+    return {name: Activity(connections, signatures) for name, connections, signatures, _ in found}
+
+
+def _unknown_findings(sizes: Mapping[str, int]) -> list[Finding]:
+    """Return a finding for each of the first unknown wallets, and one that counts them all."""
+    remedy = "add the wallet and measure again, or leave it"
+    findings = [
+        Finding(
+            LABEL,
+            f"is in no row of wallets.csv ({sizes[name]} events); it is not paid",
+            remedy,
+            column="wallet_id",
+            value=name,
+        )
+        for name in sorted(sizes)[:LISTED]
+    ]
+    if len(sizes) > LISTED:
+        problem = (
+            f"names {len(sizes)} wallets that wallets.csv lacks, the first {LISTED} are listed"
+        )
+        findings.append(Finding(LABEL, problem, remedy))
+    return findings
