@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 
-.PHONY: help demo test lint types system test-all benchmark-measure unit contracts differential fuzz mutations report-library benchmarks lock clean
+.PHONY: help demo test lint types system test-all benchmark-measure unit contracts differential fuzz faults mutations report-library benchmarks lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ differential: $(VENV)/.complete  ## Two programs on RUNS random seasons from SEE
 
 fuzz: $(VENV)/.complete  ## The contract beside its model for CALLS random calls: no violation
 	$(BIN)/python -m tests.contracts.fuzz --calls $(or $(CALLS),1000000) --seed $(or $(SEED),7)
+
+faults: $(VENV)/.complete $(NODE_MODULES)  ## Faults, kills and reorgs on RUNS settlements from SEED on: none paid twice
+	$(BIN)/python -m tests.faults --seed $(or $(SEED),1) --runs $(or $(RUNS),200) --jobs 2
 
 mutations: $(VENV)/.complete  ## Change valid Safe transactions RUNS times: every change is refused
 	$(BIN)/python -m tests.safe.mutations --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)

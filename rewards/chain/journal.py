@@ -1,0 +1,559 @@
+"""The journal: what was decided, signed and seen, durably, before anything leaves the machine.
+
+One SQLite file (WAL, `synchronous=FULL`: a row is on disk when `append` returns). Rows are only
+ever added, and each holds the hash of the one before it, so an altered or missing row is noticed
+when the file is opened. One process writes at a time; readers never wait.
+
+A step is one transaction to be made. Its key is (chain, contract, epoch, attempt, action, part). A
+key has rounds: the next one begins only when nothing signed in the last can land any more, and the
+database itself refuses a second plan or a second original signature in a round. Where the file
+lies, how it is backed up, and how it is made anew on another machine, tells the README, "The
+journal".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rewards.errors import ChainError, CheckFailed, Finding, InvalidInput, InvariantBroken
+from rewards.merkle.keccak import keccak256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+JOURNAL = "journal.sqlite3"
+JOURNAL_VERSION = 1
+BEGINNING = "0x" + "00" * 32
+
+_SCHEMA = """
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    chain_id TEXT NOT NULL,
+    contract TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    attempt TEXT NOT NULL,
+    action TEXT NOT NULL,
+    part TEXT NOT NULL,
+    round TEXT NOT NULL,
+    body TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE UNIQUE INDEX one_plan ON entries
+    (chain_id, contract, epoch, attempt, action, part, round) WHERE kind = 'planned';
+CREATE UNIQUE INDEX one_signature ON entries
+    (chain_id, contract, epoch, attempt, action, part, round)
+    WHERE kind = 'signed' AND json_extract(body, '$.kind') = 'original';
+CREATE TRIGGER no_change BEFORE UPDATE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER no_removal BEFORE DELETE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+
+class State(StrEnum):
+    """Where a step stands."""
+
+    COMPUTED = "computed"
+    """Its epoch is published and its files are those that the plan binds."""
+    CHECKED = "checked"
+    """The chain is the one planned for, and the contract is ready for the step."""
+    PLANNED = "planned"
+    """The plan is bound to the key: no other plan can take its place."""
+    SIGNED = "signed"
+    """Signed bytes are stored; from here on they may land."""
+    BROADCAST = "broadcast"
+    """The bytes were handed to at least one endpoint, or may have been."""
+    MINED = "mined"
+    """Every endpoint asked has a receipt; a reorganisation may still take it back."""
+    FINAL = "final"
+    """Every endpoint asked sees the outcome at a finalized block."""
+    HALTED = "halted"
+    """Stopped for a named reason."""
+
+
+FOLLOWERS: Mapping[State | None, set[State]] = {
+    None: {State.COMPUTED, State.HALTED},
+    # Computed again: the next round, as long as nothing is signed.
+    State.COMPUTED: {State.COMPUTED, State.CHECKED, State.HALTED},
+    State.CHECKED: {State.COMPUTED, State.PLANNED, State.HALTED},
+    # Final without a signature of ours: the chain had it already.
+    State.PLANNED: {State.COMPUTED, State.SIGNED, State.FINAL, State.HALTED},
+    # Signed again is a fee bump or a cancellation, at the same nonce.
+    State.SIGNED: {State.SIGNED, State.BROADCAST, State.HALTED},
+    # Broadcast after mined is a reorganisation.
+    State.BROADCAST: {State.SIGNED, State.MINED, State.FINAL, State.HALTED},
+    State.MINED: {State.SIGNED, State.BROADCAST, State.FINAL, State.HALTED},
+    State.FINAL: set(),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What a step is known by; `epoch` and `attempt` are 0 where the action has none."""
+
+    chain_id: int
+    contract: str
+    epoch: int
+    attempt: int
+    action: str
+    part: int = 0
+
+    def __str__(self) -> str:
+        """Return the key for a person."""
+        epoch = f" of epoch {self.epoch}" if self.epoch else ""
+        attempt = f", attempt {self.attempt}" if self.attempt > 1 else ""
+        part = f", part {self.part}" if self.part else ""
+        return f"{self.action}{epoch}{attempt}{part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One set of signed bytes for a step. All that may still land have the same nonce.
+
+    Attributes:
+        kind: `original`, `bump` (the same call, a higher price) or `cancel` (nothing, to oneself).
+        raw: The signed bytes.
+        transaction: Their hash.
+        sender: Who signed.
+        nonce: The sender's nonce.
+        gas: The gas limit.
+        max_fee: Highest price, wei per gas.
+        tip: Of it at most to the producer, wei per gas.
+        worst_fee: What it can cost at most, wei, the value sent along included.
+        since: The last finalized block when it was signed: it cannot have landed before.
+    """
+
+    kind: str
+    raw: bytes
+    transaction: str
+    sender: str
+    nonce: int
+    gas: int
+    max_fee: int
+    tip: int
+    worst_fee: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as its rows tell it.
+
+    Attributes:
+        state: Where it stands; a halt that can be resumed keeps the state before it.
+        halt: The reason of the last halt, when nothing came after it.
+        detail: The halt in words.
+        closed: Whether the halt is for good: what was signed can never land any more.
+        variants: What was signed and may still land or has landed, the latest last.
+        outcome: What became of it: transaction, block, fee and so on, as text.
+    """
+
+    key: Key
+    state: State | None = None
+    round: int = 0
+    plan: str = ""
+    words: str = ""
+    halt: str = ""
+    detail: str = ""
+    closed: bool = False
+    variants: tuple[Variant, ...] = ()
+    outcome: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """Whether something signed may still land."""
+        return bool(self.variants) and not self.closed and self.state is not State.FINAL
+
+    @property
+    def shown_state(self) -> str:
+        """The state for a person: `halted` with its reason where it stopped."""
+        if self.halt:
+            return f"{State.HALTED} ({self.halt}, after {self.state or 'nothing'})"
+        return str(self.state or "new")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last finalized block that a decision rested on."""
+
+    number: int
+    hash: str
+
+
+class JournalBusy(ChainError):  # noqa: N818 - reads as what it says
+    """Another process is settling with this journal."""
+
+
+class Journal:
+    """The journal in a folder."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
+        """Read and check every row; use `open_journal` or `read_journal`.
+
+        Raises:
+            CheckFailed: A row is altered or missing.
+        """
+        self.path = path
+        self._connection = connection
+        self._writable = writable
+        self._steps: dict[Key, Step] = {}
+        self._seen: dict[int, Seen] = {}
+        self._number, self._hash = 0, BEGINNING
+        self._load()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def step(self, key: Key) -> Step:
+        """Return a step; one without a state when the journal does not know it."""
+        return self._steps.get(key, Step(key))
+
+    def steps(self) -> list[Step]:
+        """Return every step, in the order in which they began."""
+        return list(self._steps.values())
+
+    def live_steps(self, chain_id: int, sender: str) -> list[Step]:
+        """Return the steps of an account of which signed bytes may still land."""
+        return [
+            step
+            for step in self._steps.values()
+            if step.live and step.key.chain_id == chain_id and step.variants[-1].sender == sender
+        ]
+
+    def seen(self, chain_id: int) -> Seen | None:
+        """Return the highest finalized block that a decision rested on."""
+        return self._seen.get(chain_id)
+
+    def rows(self, key: Key) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield kind and content of a step's rows."""
+        columns = ("chain_id", "contract", "epoch", "attempt", "action", "part")
+        where = " AND ".join(f"{name} = ?" for name in columns)
+        # The names are the constants above; nothing foreign enters the statement.
+        query = f"SELECT kind, body FROM entries WHERE {where} ORDER BY number"  # noqa: S608
+        for kind, body in self._connection.execute(query, _key_columns(key)):
+            yield kind, json.loads(body)
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def advance(self, key: Key, state: State, body: Mapping[str, str] | None = None) -> Step:
+        """Append a change of state; it is on disk when this returns.
+
+        Raises:
+            InvariantBroken: The step cannot come from where it stands to there.
+        """
+        step = self.step(key)
+        allowed = {State.COMPUTED} if step.closed else FOLLOWERS[step.state]
+        if state not in allowed:
+            raise InvariantBroken(f"journal: {key} cannot go from {step.shown_state} to {state}")
+        if state is State.SIGNED:
+            _require_one_nonce(step, dict(body or {}))
+        self._append(state, key, dict(body or {}))
+        return self.step(key)
+
+    def halt(self, key: Key, reason: str, detail: str, *, closed: bool = False) -> None:
+        """Append why a step stopped. `closed`: what was signed can never land any more."""
+        step = self.step(key)
+        said = (step.halt, step.detail, step.closed) == (reason, detail, closed)
+        if step.state is State.FINAL or step.closed or said:
+            return
+        body = {"reason": reason, "detail": detail, "closed": "true" if closed else "false"}
+        self._append(State.HALTED, key, body)
+
+    def saw(self, chain_id: int, block: Seen) -> None:
+        """Append a finalized block that a decision rests on, if it is higher than the last."""
+        known = self._seen.get(chain_id)
+        if known is None or block.number > known.number:
+            key = Key(chain_id, "", 0, 0, "")
+            self._append("seen", key, {"number": str(block.number), "hash": block.hash})
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy to a new file, while the journal may be in use.
+
+        Raises:
+            InvalidInput: The file is there already, or cannot be written.
+        """
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            if target.exists():
+                raise InvalidInput(
+                    Finding(str(target), "is there already", "name a new file for the copy")
+                )
+            partial.unlink(missing_ok=True)
+            with closing(sqlite3.connect(partial)) as copy:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+            os.link(partial, target)  # fails, rather than replaces, where one came in between
+            partial.unlink()
+        except (OSError, sqlite3.Error) as error:
+            raise InvalidInput(
+                Finding(str(target), f"cannot be written: {error}", "name another file")
+            ) from error
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def _append(self, kind: str, key: Key, body: dict[str, str]) -> None:
+        if not self._writable:
+            raise InvariantBroken("journal: written to while open for reading")
+        text = _canonical(body)
+        number, previous = self._number + 1, self._hash
+        columns = (*_key_columns(key), str(self.step(key).round + (kind == State.PLANNED)))
+        mark = _row_hash(number, kind, columns, text, previous)
+        try:
+            with self._connection:
+                self._connection.execute(
+                    "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (number, kind, *columns, text, previous, mark),
+                )
+        except sqlite3.Error as error:
+            raise ChainError(
+                f"{self.path}: JournalNotWritten: {error}; nothing goes out without the journal: "
+                "check the disk and the folder's rights, then run it again"
+            ) from error
+        self._number, self._hash = number, mark
+        self._fold(kind, key, body)
+
+    def _load(self) -> None:
+        try:
+            check = self._connection.execute("PRAGMA quick_check").fetchone()[0]
+            if check != "ok":
+                raise _damaged(self.path, str(check))
+            rows = self._connection.execute("SELECT * FROM entries ORDER BY number")
+            for number, kind, *columns, text, previous, mark in rows:
+                whole = (
+                    number == self._number + 1
+                    and previous == self._hash
+                    and mark == _row_hash(number, kind, columns, text, previous)
+                )
+                if not whole:
+                    raise _damaged(self.path, f"row {number} is altered, or one is missing")
+                self._number, self._hash = number, mark
+                self._fold(kind, _key_from(columns), json.loads(text))
+        except (sqlite3.DatabaseError, ValueError, KeyError) as error:
+            raise _damaged(self.path, str(error)) from error
+
+    def _fold(self, kind: str, key: Key, body: dict[str, str]) -> None:
+        if kind == "seen":
+            self._seen[key.chain_id] = Seen(int(body["number"]), body["hash"])
+        else:
+            self._steps[key] = _folded(self.step(key), State(kind), body)
+
+
+def _folded(step: Step, state: State, body: Mapping[str, str]) -> Step:
+    """Return the step after one more row."""
+    if state is State.HALTED:
+        return replace(
+            step, halt=body["reason"], detail=body["detail"], closed=body["closed"] == "true"
+        )
+    after = replace(step, state=state, halt="", detail="", closed=False)
+    if state is State.COMPUTED:
+        return replace(after, variants=(), outcome={})
+    if state is State.PLANNED:
+        words = body["words"]
+        return replace(after, round=step.round + 1, plan=body["plan"], words=words)
+    if state is State.SIGNED:
+        return replace(after, variants=(*step.variants, variant_from(body)), outcome={})
+    if state in (State.MINED, State.FINAL):
+        return replace(after, outcome=dict(body))
+    return replace(after, outcome={}) if state is State.BROADCAST else after
+
+
+def _require_one_nonce(step: Step, body: Mapping[str, str]) -> None:
+    """Refuse a signature at a second nonce while something at the first could still land."""
+    fresh = body["kind"] == "original"
+    if fresh and step.live:
+        raise InvariantBroken(f"journal: {step.key} is signed already and may still land")
+    if not fresh and (not step.live or step.variants[-1].nonce != int(body["nonce"])):
+        raise InvariantBroken(f"journal: {step.key} may be replaced at its own nonce only")
+
+
+def variant_from(body: Mapping[str, str]) -> Variant:
+    """Return the signed bytes that a row holds."""
+    return Variant(
+        kind=body["kind"],
+        raw=bytes.fromhex(body["raw"]),
+        transaction=body["transaction"],
+        sender=body["sender"],
+        nonce=int(body["nonce"]),
+        gas=int(body["gas"]),
+        max_fee=int(body["max_fee"]),
+        tip=int(body["tip"]),
+        worst_fee=int(body["worst_fee"]),
+        since=int(body["since"]),
+    )
+
+
+def variant_body(variant: Variant) -> dict[str, str]:
+    """Return signed bytes as a row holds them."""
+    return {
+        "kind": variant.kind,
+        "raw": variant.raw.hex(),
+        "transaction": variant.transaction,
+        "sender": variant.sender,
+        "nonce": str(variant.nonce),
+        "gas": str(variant.gas),
+        "max_fee": str(variant.max_fee),
+        "tip": str(variant.tip),
+        "worst_fee": str(variant.worst_fee),
+        "since": str(variant.since),
+    }
+
+
+@contextmanager
+def open_journal(path: Path) -> Iterator[Journal]:
+    """Open the journal for writing; make it where there is none.
+
+    Raises:
+        JournalBusy: Another process writes to it.
+        CheckFailed: It is damaged.
+        InvalidInput: It cannot be opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _one_writer(path), closing(_connect(path)) as connection:
+            _prepare(path, connection)
+            yield Journal(path, connection, writable=True)
+    except OSError as error:
+        raise _unusable(path, str(error.strerror)) from error
+
+
+@contextmanager
+def read_journal(path: Path) -> Iterator[Journal | None]:
+    """Open the journal for reading, also while another process writes; None where there is none."""
+    if not path.exists():
+        yield None
+        return
+    with closing(_connect(path)) as connection:
+        if _is_empty(connection):  # a process is making it, or died while it did
+            yield None
+            return
+        _require_version(path, connection)
+        yield Journal(path, connection, writable=False)
+
+
+@contextmanager
+def passing_journal() -> Iterator[Journal]:
+    """Open an empty journal in memory, for commands that only look."""
+    path = Path(":memory:")
+    with closing(sqlite3.connect(path)) as connection:
+        _prepare(path, connection)
+        yield Journal(path, connection, writable=True)
+
+
+@contextmanager
+def _one_writer(path: Path) -> Iterator[None]:
+    """Hold the lock as long as this process lives; the system frees it when the process dies.
+
+    The lock is SQLite's own on a second, empty file: the same on every system, and readers of the
+    journal itself never meet it.
+    """
+    with closing(sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise _unusable(path, str(error)) from error
+            raise JournalBusy(
+                f"{path}: JournalBusy: another process is settling with this journal; wait until "
+                "it has ended (`rewards status` reads meanwhile)"
+            ) from None
+        yield
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, timeout=5.0)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=ON")
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error) or "malformed" in str(error):
+            raise _damaged(path, str(error)) from error
+        raise _unusable(path, str(error)) from error
+    return connection
+
+
+def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+    if _is_empty(connection):
+        version = f"PRAGMA user_version={JOURNAL_VERSION};"
+        connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}{version}COMMIT;")
+        _flush_folder(path.parent)
+    _require_version(path, connection)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT name FROM sqlite_master").fetchone() is None
+
+
+def _require_version(path: Path, connection: sqlite3.Connection) -> None:
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path, str(error)) from error
+    if version != JOURNAL_VERSION:
+        raise _unusable(path, f"it is of version {version}, not {JOURNAL_VERSION}")
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new file's name durable, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _key_columns(key: Key) -> tuple[str, str, str, str, str, str]:
+    return (
+        str(key.chain_id),
+        key.contract,
+        str(key.epoch),
+        str(key.attempt),
+        key.action,
+        str(key.part),
+    )
+
+
+def _key_from(columns: list[str]) -> Key:
+    chain_id, contract, epoch, attempt, action, part, _ = columns
+    return Key(int(chain_id), contract, int(epoch), int(attempt), action, int(part))
+
+
+def _row_hash(
+    number: int, kind: str, columns: tuple[str, ...] | list[str], body: str, previous: str
+) -> str:
+    content = _canonical([str(number), kind, *columns, body, previous])
+    return "0x" + keccak256(content.encode()).hex()
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _damaged(path: Path, what: str) -> CheckFailed:
+    return CheckFailed(
+        Finding(
+            str(path),
+            f"JournalDamaged: {what}",
+            "do not send anything; put the last backup in its place, or move it away and run "
+            "`rewards status --recover`",
+        )
+    )
+
+
+def _unusable(path: Path, what: str) -> InvalidInput:
+    return InvalidInput(
+        Finding(str(path), f"cannot be opened: {what}", "check the folder's rights and the disk")
+    )

@@ -1,0 +1,132 @@
+"""Where every epoch and transaction stands, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rewards.chain.distributor import Distributor, ProposalStatus
+from rewards.chain.journal import State
+from rewards.chain.sending.reasons import NEXT_STEP, Reason
+from rewards.files.grammar import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rewards.chain.distributor import ActiveState, PendingState
+    from rewards.chain.endpoint import Block
+    from rewards.chain.journal import Step
+    from rewards.chain.sending.quorum import Quorum
+    from rewards.files.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class OnChain:
+    """What a contract says at an agreed final block."""
+
+    block: Block
+    active: ActiveState
+    pending: PendingState
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an epoch stands, in a word and in a sentence, and what to do next."""
+
+    epoch: int
+    status: str
+    meaning: str
+    next_step: str
+
+
+def read_contract(quorum: Quorum, address: str, block: Block) -> OnChain:
+    """Return what a contract says, as every endpoint tells it.
+
+    Raises:
+        NotYet: An endpoint does not answer.
+        Stopped: They contradict each other.
+    """
+    at = block.number
+    return OnChain(
+        block,
+        quorum.agreed("active epoch", lambda node: Distributor(node, address).active(at)),
+        quorum.agreed("proposal", lambda node: Distributor(node, address).pending(at)),
+    )
+
+
+def epoch_standing(
+    manifest: Manifest, steps: Sequence[Step], chain: OnChain | None, now: int
+) -> Standing:
+    """Return where an epoch stands: the chain's word first, then the journal's.
+
+    Args:
+        manifest: The epoch's.
+        steps: The journal's steps of this epoch and contract.
+        chain: What the contract says; None where no endpoint was asked.
+        now: UTC seconds.
+    """
+    epoch = manifest.epoch
+    moving = next((step for step in steps if step.state is not State.FINAL), None)
+    if manifest.root is None:
+        return Standing(epoch, "nothing", "nobody has a cumulative amount", "nothing is to do")
+    if chain is not None:
+        found = _on_chain(manifest, chain, now)
+        if found is not None:
+            return found
+    if moving is not None:
+        return Standing(epoch, moving.shown_state, str(moving.key), step_advice(moving))
+    done = {step.key.action for step in steps}
+    for action, status, advice in (
+        ("activate", "activated", "`rewards push` claims for everybody; `rewards unclaimed` lists"),
+        ("propose", "proposed", "`rewards plan --action activate` once the delay is over"),
+    ):
+        if action in done:
+            return Standing(epoch, status, "final, by the journal", advice)
+    return Standing(
+        epoch, "published", "not proposed yet", f"`rewards plan {epoch} --action propose`"
+    )
+
+
+def _on_chain(manifest: Manifest, chain: OnChain, now: int) -> Standing | None:
+    epoch, active, pending = manifest.epoch, chain.active, chain.pending
+    if active.epoch > epoch:
+        return Standing(
+            epoch, "superseded", f"epoch {active.epoch} is active and settles it too", "nothing"
+        )
+    if active.epoch == epoch:
+        if "0x" + active.root.hex() != manifest.root:
+            return Standing(
+                epoch, "WRONG ROOT", "another distribution is active", "stop; find out who settled"
+            )
+        if active.outstanding:
+            advice = "`rewards push` claims for everybody; `rewards unclaimed` lists them"
+            return Standing(epoch, "active", f"{active.outstanding} base units are open", advice)
+        return Standing(epoch, "paid", "everything is claimed", "nothing is to do")
+    if pending.epoch != epoch or pending.status is ProposalStatus.NONE:
+        return None
+    if pending.status is not ProposalStatus.PENDING:
+        word = pending.status.name.lower()
+        advice = "mend what was wrong, then `rewards plan --action propose`: the next attempt"
+        return Standing(epoch, word, f"attempt {pending.attempt} is {word}", advice)
+    if "0x" + pending.root.hex() != manifest.root:
+        return Standing(epoch, "WRONG ROOT", "another root is pending", "have it vetoed")
+    since = format_time(pending.activatable_at)
+    advice = (
+        "`rewards plan --action activate`, then submit it"
+        if now >= pending.activatable_at
+        else f"wait until {since}; a guardian may veto it"
+    )
+    return Standing(epoch, "pending", f"can be activated from {since} on", advice)
+
+
+def step_advice(step: Step) -> str:
+    """Return what to do about a step."""
+    if step.halt in {str(reason) for reason in Reason}:
+        return NEXT_STEP[Reason(step.halt)]
+    if step.halt:
+        return "mend what it says, and run its command again"
+    if step.state is State.FINAL:
+        return "nothing is to do"
+    if step.live:
+        return "run its command again: it goes on watching, and needs no key"
+    return "run its command again: nothing is signed yet"
