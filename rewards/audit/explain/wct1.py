@@ -278,7 +278,8 @@ class WctOneExplainer:
         paid = pool.pays[i].bonus
         if pool.apportionment is not None:
             weights = list(pool.bonus_weights)
-            return _apportioned(own, "bonus", pool.apportionment, bonus_pool, weights, i, paid, "4")
+            cap, divided = policy.share_cap, pool.apportionment
+            return _apportioned(own, "bonus", divided, bonus_pool, cap, weights, i, paid, "4")
         full = own.step(
             "4",
             "full",
@@ -501,6 +502,7 @@ class WctOneExplainer:
             f"amount {name}",
             pools.eligible if eligible else pools.certified,
             pool,
+            policy.share_cap,
             PublishedColumn("wallets.csv", f"weight_{name}", weights),
             i,
             amount,
@@ -527,6 +529,7 @@ def _apportioned(
     symbol: str,
     divided: Apportionment,
     pool: int,
+    cap: int | None,
     weights: PublishedColumn | list[int],
     i: int,
     amount: int,
@@ -540,6 +543,9 @@ def _apportioned(
         )
     left: list[int] = []
     cap_amount = divided.cap_amount
+    if cap is not None:
+        formula = "pool * cap // WAD"
+        own.step(section, "K", formula, "wct", expect=cap_amount, pool=pool, cap=cap, WAD=WAD)
     for leavers in divided.rounds:
         if i in leavers:
             break
