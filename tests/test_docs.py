@@ -1,4 +1,4 @@
-"""The README says what the program does: its commands, its parameters, its targets."""
+"""The README and the rooms' own say what the program does: commands, parameters, targets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rewards.rules.wct1 import PARAMETERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("rewards/*/README.md"))]
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 
 
 def test_parameters__table_equals_the_code() -> None:
@@ -33,7 +35,8 @@ def test_command__is_documented(name: str) -> None:
 
 
 def documented_calls() -> list[str]:
-    blocks = re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    text = "\n".join(TEXTS.values())
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
     return sorted({line for line in lines if line.startswith("rewards ")})
 
@@ -50,9 +53,10 @@ def test_documented_call__uses_options_that_exist(call: str) -> None:
     assert used <= known
 
 
-def test_make_targets__named_in_the_readme__exist() -> None:
+def test_make_targets__that_are_named__exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`?make ([a-z-]+)", README)):
+    text = "\n".join(TEXTS.values())
+    for target in set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
@@ -63,6 +67,21 @@ def test_rooms__of_the_readme_exist() -> None:
         assert (ROOT / folder).is_dir(), folder
 
 
-def test_links__lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!#)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links__lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", TEXTS[page]):
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_of_a_room__is_linked_from_the_readme(page: Path) -> None:
+    assert f"({page.relative_to(ROOT).as_posix()}" in README
