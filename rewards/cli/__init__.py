@@ -7,14 +7,23 @@ eth-account and pandas.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
 
 from rewards import __version__
-from rewards.cli.console import EXIT_FOUND, note, report_error, report_usage
+from rewards.cli.console import (
+    EXIT_DONE,
+    EXIT_FOUND,
+    EXIT_USAGE,
+    discard_stdout,
+    note,
+    report_error,
+    report_system,
+    report_usage,
+)
 from rewards.errors import RewardsError
 
 COMMANDS = {
@@ -80,19 +89,32 @@ def rewards() -> None:
 def main() -> NoReturn:
     """Run the command line; expected errors become findings on stderr and an exit code."""
     as_json = "--json" in sys.argv
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What the terminal's encoding lacks costs a character, never the whole answer.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        sys.exit(_run(as_json=as_json))
+    except BrokenPipeError:
+        discard_stdout()  # whoever read the output has seen enough
+        sys.exit(0)
+    except OSError as error:
+        sys.exit(report_system(error, as_json=as_json))
+    except MemoryError:
+        note("error: there is not enough memory; free some, or use a larger machine")
+        sys.exit(EXIT_USAGE)
+
+
+def _run(*, as_json: bool) -> int:
     try:
         rewards(prog_name="rewards", standalone_mode=False)
+        sys.stdout.flush()  # a closed pipe or a full disk shows here
     except RewardsError as error:
-        sys.exit(report_error(error, as_json=as_json))
+        return report_error(error, as_json=as_json)
     except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        return leaving.exit_code
     except click.Abort:
         note("aborted")
-        sys.exit(EXIT_FOUND)
+        return EXIT_FOUND
     except click.ClickException as error:
-        sys.exit(report_usage(error, as_json=as_json))
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; the interpreter must not complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    sys.exit(0)
+        return report_usage(error, as_json=as_json)
+    return EXIT_DONE

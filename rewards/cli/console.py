@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.errors import ChainError, CheckFailed, FindingsError, InvalidInput, RewardsError
+from rewards.errors import (
+    ChainError,
+    CheckFailed,
+    Finding,
+    FindingsError,
+    InvalidInput,
+    RewardsError,
+)
 from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from rewards.errors import Finding
 
 EXIT_DONE, EXIT_FOUND, EXIT_USAGE, EXIT_CHAIN = 0, 1, 2, 3
 
@@ -26,9 +32,14 @@ json_option = click.option(
 def answer(document: Any, *, as_json: bool, text: Callable[[], None]) -> None:  # noqa: ANN401
     """Print the result: the document with --json, otherwise what `text` prints."""
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
     else:
         text()
+
+
+def print_json(document: Any) -> None:  # noqa: ANN401
+    """Print one JSON document on stdout, in ASCII: no locale or terminal can break it."""
+    click.echo(json.dumps(document, indent=2))
 
 
 def note(message: str) -> None:
@@ -60,7 +71,7 @@ def report_error(error: RewardsError, *, as_json: bool) -> int:
             "message": str(error),
             "findings": [finding.as_json() for finding in findings],
         }
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
     elif findings:
         show_findings(findings)
     else:
@@ -77,10 +88,28 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> int:
             "message": error.format_message(),
             "findings": [],
         }
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
     else:
         error.show()
     return EXIT_USAGE
+
+
+def report_system(error: OSError, *, as_json: bool) -> int:
+    """Print what the operating system refused where no command foresaw it."""
+    problem = f"cannot be read or written: {error.strerror or error}"
+    remedy = "check that it is there, its rights, and the room on the disk"
+    if error.filename is None:
+        discard_stdout()  # it may be the very thing that failed
+        note(f"error: {error.strerror or error}; check the working folder, rights and disk")
+        return EXIT_USAGE
+    return report_error(
+        InvalidInput(Finding(str(error.filename), problem, remedy)), as_json=as_json
+    )
+
+
+def discard_stdout() -> None:
+    """Let the interpreter flush into nothing at its end, as the real output takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_findings(findings: Iterable[Finding]) -> None:

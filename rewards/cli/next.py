@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from rewards.cli.console import answer, json_option
+from rewards.audit.checks.review import reviewer_for
+from rewards.cli.console import answer, exit_code, json_option, show_findings
 from rewards.cli.epochs import require_season, season_option
-from rewards.errors import CheckFailed, InvalidInput
-from rewards.files.epoch import load_epoch
+from rewards.errors import CheckFailed, FindingsError, InvalidInput
+from rewards.files.epoch import compute_folder
 from rewards.files.grammar import format_time
 from rewards.files.published import PublishedEpoch
 
@@ -23,39 +25,51 @@ if TYPE_CHECKING:
 @season_option
 @json_option
 def command(season_folder: Path | None, as_json: bool) -> None:
-    """Say where the season stands and what is to do next."""
+    """Say where the season stands and what is to do next.
+
+    The inputs that wait are judged as `rewards compute` will: exit code 2 with everything that is
+    wrong with them, 1 where a check would keep the epoch from being published.
+    """
     season = require_season(season_folder)
-    document = _status(season)
-
-    def show() -> None:
-        click.echo(f"{season.name} ({season.root})")
-        if document["last_published"]:
-            click.echo(f"last published  epoch {document['last_published']}")
-        click.echo(f"next            {document['next']}")
-
-    answer(document, as_json=as_json, text=show)
-
-
-def _status(season: Season) -> dict[str, str | None]:
     published, waiting = season.published(), season.next()
+    step, error = _step(season, waiting)
+    findings = error.findings if error else ()
     document = {
+        "ok": error is None,
         "season": season.name,
         "last_published": str(published[-1]) if published else None,
         "epoch": str(waiting) if waiting else None,
+        "next": step,
+        "findings": [finding.as_json() for finding in findings],
     }
-    if waiting is None:
-        step = f"write {season.inputs(1)}: the files of the first epoch (README, file formats)"
-    elif waiting not in season.with_inputs():
-        end = format_time(PublishedEpoch(season.epoch(published[-1])).manifest.end)
-        step = f"write {season.inputs(waiting)}: epoch {waiting} starts {end}"
-    else:
-        step = _about_inputs(season, waiting)
-    return {**document, "next": step}
+
+    def show() -> None:
+        click.echo(f"{season.name} ({season.root})")
+        if published:
+            click.echo(f"last published  epoch {published[-1]}")
+        click.echo(f"next            {step}")
+        show_findings(findings)
+
+    answer(document, as_json=as_json, text=show)
+    sys.exit(exit_code(error) if error else 0)
 
 
-def _about_inputs(season: Season, epoch: int) -> str:
+def _step(season: Season, epoch: int | None) -> tuple[str, FindingsError | None]:
+    """Return what is to do, and what stands in the way of computing the epoch."""
+    if epoch is None:
+        first = season.inputs(1)
+        return f"write {first}: the files of the first epoch (README, file formats)", None
+    inputs = season.inputs(epoch)
+    if epoch not in season.with_inputs():
+        last = PublishedEpoch(season.epoch(epoch - 1)).manifest
+        return f"write {inputs}: epoch {epoch} starts {format_time(last.end)}", None
+    previous = season.previous(epoch)
     try:
-        load_epoch(season.inputs(epoch), season.previous(epoch))
-    except (InvalidInput, CheckFailed) as error:
-        return f"correct the inputs of epoch {epoch}: {error}"
-    return f"the inputs of epoch {epoch} are acceptable: run `rewards compute`"
+        reviewer = reviewer_for(previous, season=season.root)
+        compute_folder(inputs, previous, reviewer)
+        reviewer.last_report.require_unblocked()
+    except InvalidInput as error:
+        return f"correct what is found, for epoch {epoch} in {inputs}", error
+    except CheckFailed as error:
+        return f"a check keeps epoch {epoch} back: correct {inputs}, or waive the finding", error
+    return f"the inputs of epoch {epoch} are acceptable: run `rewards compute`", None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import open_regular
@@ -33,7 +34,12 @@ BY_COLUMN_FROM = 1 << 20
 FINDINGS_LIMIT = 100
 """Findings after which a file is not read further."""
 
-csv.field_size_limit(LINE_LIMIT)
+# RFC 4180, section 2: a cell is quoted as a whole, or holds neither quote nor line break.
+_OPEN = r'"[^"]*+(?:""[^"]*+)*+'
+_PLAIN = r'[^",\r\n]*+'
+_CELL = re.compile(rf'(?:^|,)(?:({_OPEN}")|({_PLAIN}))')
+_RECORD = re.compile(rf'(?:{_OPEN}"|{_PLAIN})(?:,(?:{_OPEN}"|{_PLAIN}))*')
+_OPENED = re.compile(rf'(?:(?:{_OPEN}"|{_PLAIN}),)*{_OPEN}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,29 @@ class _Lines:
                     repr(raw[error.start : error.start + 4]),
                 )
             first = False
-            yield text
+            if text:  # a byte order mark alone is no line
+                yield text
 
-    def _refuse(self, problem: str, remedy: str, value: str = "") -> None:
+    def records(self) -> Iterator[tuple[int, str]]:
+        """Yield each record without its line end, and the line it starts on.
+
+        Raises:
+            InvalidInput: A quote is left open, or spans more than a line may have.
+        """
+        lines = iter(self)
+        for line in lines:
+            start, record = self.line, line
+            is_open = line.count('"') % 2 == 1 and _OPENED.fullmatch(line) is not None
+            while is_open:
+                following = next(lines, None)
+                if following is None or len(record) > LINE_LIMIT:
+                    self.line = start
+                    self._refuse("opens a quote that nothing closes", _QUOTE_REMEDY)
+                record += following
+                is_open = following.count('"') % 2 == 0
+            yield start, record.removesuffix("\n").removesuffix("\r")
+
+    def _refuse(self, problem: str, remedy: str, value: str = "") -> NoReturn:
         raise InvalidInput(Finding(self.name, problem, remedy, row=self.line, value=value))
 
 
@@ -137,30 +163,24 @@ def read_table(path: Path, table: Table, findings: list[Finding]) -> list[Row]:
 
 
 def _records(lines: _Lines, table: Table, found: list[Finding]) -> Iterator[Row]:
-    reader = csv.reader(iter(lines), strict=True)
+    header: list[str] = []
     positions: list[int | None] | None = None
-    width = 0
     seen: dict[str, int] = {}
-    while len(found) < FINDINGS_LIMIT:
-        start = lines.line + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            remedy = "quote by RFC 4180: a quote inside a quoted cell is doubled"
-            found.append(Finding(table.name, f"is broken CSV: {error}", remedy, row=start))
-            return
-        if positions is None:
-            width = len(cells)
-            positions = _positions(cells, table, found)
+    for start, record in lines.records():
+        cells = _cells(record, table.name, header, start, found)
+        if cells is None:
+            if not header:
+                return
+        elif positions is None:
+            header = cells
+            positions = _positions(header, table, found)
             if positions is None:
                 return
-        elif len(cells) != width:
+        elif len(cells) != len(header):
             found.append(
                 Finding(
                     table.name,
-                    f"has {len(cells)} cells where the header has {width}",
+                    f"has {len(cells)} cells where the header has {len(header)}",
                     "give every row one cell per column; no blank lines",
                     row=start,
                 )
@@ -169,10 +189,39 @@ def _records(lines: _Lines, table: Table, found: list[Finding]) -> Iterator[Row]
             row = _parse_row(cells, positions, table, start, found)
             if row and _is_new(row, table, seen, found):
                 yield row
+        if len(found) >= FINDINGS_LIMIT:
+            return
     if positions is None:
         found.append(
             Finding(table.name, "is empty", "give at least the header " + ",".join(table.header))
         )
+
+
+_QUOTE_REMEDY = "quote a cell as a whole, and double a quote inside it (RFC 4180)"
+
+
+def _cells(
+    record: str, name: str, header: Sequence[str], line: int, found: list[Finding]
+) -> list[str] | None:
+    """Return the cells of a record; None, with a finding, where it is not RFC 4180."""
+    if '"' not in record and "\r" not in record:
+        return record.split(",") if record else []
+    legal = _RECORD.match(record)
+    end = legal.end() if legal else 0
+    if end == len(record):
+        return [
+            quoted[1:-1].replace('""', '"') if quoted else text
+            for quoted, text in _CELL.findall(record)
+        ]
+    # What is wrong begins where the grammar ends: at a quote, at text behind one, at a CR.
+    before = [match.start() for match in _CELL.finditer(record[:end])]
+    wrong = record[before[-1] :].removeprefix(",").partition(",")[0]
+    problem, remedy = "holds a quote that does not enclose the cell", _QUOTE_REMEDY
+    if record[end] == "\r":
+        problem, remedy = "holds a bare carriage return", "end lines with LF or CRLF"
+    column = header[len(before) - 1] if len(before) <= len(header) else ""
+    found.append(Finding(name, problem, remedy, row=line, column=column, value=wrong))
+    return None
 
 
 def _positions(

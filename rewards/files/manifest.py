@@ -147,7 +147,9 @@ class PublishedFolder:
         for name, digest in sorted(listed.items()):
             if name not in present:
                 findings.append(Finding(name, "is missing", TAKE_AGAIN))
-            elif (actual := actual_digests[name]) != digest:
+            elif isinstance(actual := actual_digests[name], Finding):
+                findings.append(actual)
+            elif actual != digest:
                 findings.append(
                     Finding(
                         name,
@@ -176,8 +178,9 @@ class PublishedFolder:
         """
         digest = self.manifest.files.get(name)
         altered = Finding(name, "is altered: not the manifest's SHA-256", TAKE_AGAIN)
-        if self._digest(name) != digest:  # read in blocks: another file may have any size
-            raise CheckFailed(altered)
+        found = self._digest(name)  # read in blocks: another file may have any size
+        if found != digest:
+            raise CheckFailed(found if isinstance(found, Finding) else altered)
         try:
             content = read_bytes(self.folder / name, name, limit)
         except InvalidInput as error:
@@ -197,12 +200,13 @@ class PublishedFolder:
             return None
         return self.read_json(DISTRIBUTION, DISTRIBUTION_LIMIT)
 
-    def _digest(self, name: str) -> str:
+    def _digest(self, name: str) -> str | Finding:
+        """Return a file's SHA-256, or why it cannot be read."""
         try:
             with open_regular(self.folder / name, name) as handle:
                 return sha256_of(handle)
         except InvalidInput as error:
-            return error.findings[0].problem
+            return error.findings[0]
 
 
 def sha256_of(handle: BinaryIO) -> str:

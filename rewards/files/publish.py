@@ -8,7 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
-from rewards.files.folder import walk_files
+from rewards.files.folder import open_regular, walk_files
 from rewards.files.streams import blocks_of, is_same
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ def _require_equal(out: Path, files: Mapping[str, Content]) -> None:
     remedy = "publish under another name, or remove it yourself if it was never settled"
     if out.is_symlink() or not out.is_dir():
         raise InvalidInput(Finding(str(out), "exists and is not a folder", remedy))
+    there = Finding(str(out), "exists with other content and is never overwritten", remedy)
+    if not any(os.path.lexists(out / name) for name in files):
+        raise InvalidInput(there)  # something else altogether, of whatever size
     present = walk_files(out)
     findings = [
         Finding(name, "is there but not part of this epoch", remedy)
@@ -123,11 +126,18 @@ def _require_equal(out: Path, files: Mapping[str, Content]) -> None:
     for name, content in files.items():
         if name not in present:
             findings.append(Finding(name, "is missing in the existing folder", remedy))
-        elif (out / name).is_symlink() or not is_same(out / name, content):
+        elif not _holds(out / name, name, content):
             findings.append(Finding(name, "differs in the existing folder", remedy))
     if findings:
-        there = Finding(str(out), "exists with other content and is never overwritten", remedy)
         raise InvalidInput([there, *findings])
+
+
+def _holds(path: Path, name: str, content: Content) -> bool:
+    try:
+        with open_regular(path, name):
+            return is_same(path, content)
+    except InvalidInput:
+        return False
 
 
 def _require_own_place(out: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
+from rewards.files.folder import list_files
 from rewards.files.grammar import parse_address, parse_text
 from rewards.files.toml_documents import Document
 from rewards.rules.integers import UINT256_LIMIT
@@ -131,6 +132,6 @@ def _numbered(folder: Path) -> list[int]:
     """Return the epoch numbers among a folder's subfolders; other names are left alone."""
     if not folder.is_dir():
         return []
-    names = (entry.name for entry in folder.iterdir() if entry.is_dir())
+    names = (name for name in list_files(folder) if (folder / name).is_dir())
     numbers = (name for name in names if name.isascii() and name.isdigit())
     return sorted(int(name) for name in numbers if f"{int(name):06d}" == name)

@@ -172,6 +172,44 @@ def test_next__tells_what_to_do(season: Path, tmp_path: Path) -> None:
     assert "first epoch" in rewards_json("next", "--season", tmp_path)["next"]
 
 
+@pytest.fixture
+def waiting(season: Path, tmp_path: Path) -> Path:
+    """A copy of the season whose fourth epoch waits to be computed."""
+    copy = tmp_path / "season"
+    shutil.copytree(season, copy)
+    return copy
+
+
+def test_next__of_wrong_inputs__shows_them_all_and_exits_as_compute_does(waiting: Path) -> None:
+    inputs = waiting / "inputs" / "000004"
+    for name, old, new in (("epoch.toml", "epoch = 4", "epoch = 5"), ("nodes.csv", "true", "yes")):
+        path = inputs / name
+        path.write_text(path.read_text().replace(old, new, 1))
+    run = rewards("next", "--season", waiting)
+    assert run.returncode == 2
+    assert "correct what is found, for epoch 4" in run.stdout
+    assert "epoch.toml, epoch: '5' does not follow" in run.stderr
+    assert "nodes.csv, row 2, machine_ready: 'yes' is no boolean" in run.stderr
+    document = rewards_json("next", "--season", waiting, code=2)
+    assert document["ok"] is False
+    assert {f["file"] for f in document["findings"]} >= {"epoch.toml", "nodes.csv"}
+    assert rewards_json("compute", "--season", waiting, code=2)["findings"] == document["findings"]
+
+
+def test_next__of_an_epoch_that_a_check_keeps_back__exits_1(waiting: Path) -> None:
+    (waiting / "checks.toml").write_text('[concentration]\nseverity = "blocking"\nlimit = "0.01"\n')
+    document = rewards_json("next", "--season", waiting, code=1)
+    assert "a check keeps epoch 4 back" in document["next"]
+    assert document["findings"]
+    assert rewards_json("compute", "--season", waiting, code=1)["error"] == "check_failed"
+
+
+def test_next__on_an_altered_predecessor__exits_2_and_names_the_file(waiting: Path) -> None:
+    (waiting / "epochs" / "000003" / "nodes.csv").write_text("x")
+    document = rewards_json("next", "--season", waiting, code=2)
+    assert [f["file"] for f in document["findings"]] == ["000003/nodes.csv"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -362,6 +362,43 @@ def test_rows__broken_quotes__are_found(tmp_path: Path, text: str) -> None:
     assert (NS, 5) in {(f.file, f.row) for f in findings}
 
 
+def test_rows__quotes_inside_unquoted_text__are_found_row_by_row(tmp_path: Path) -> None:
+    """Text that many readers let pass: here it is refused, and the rows behind it are read on."""
+    rows = [
+        f'{address(7)},1,a 5" screen,Vote 7',
+        f'{address(7)},1,"said ""so""",Vote 7',
+        f'{address(7)},1,"said" so,Vote 7',
+        f"{address(7)},x,fine,Vote 7",
+        f'{address(7)},1, "padded",Vote 7',
+        f"{address(7)},1,carriage\rreturn,Vote 7",
+    ]
+    text = FIRST[A] + "\n".join(rows) + "\n"
+    found = places(refused(write(tmp_path, {**FIRST, A: text})))
+    assert found == [
+        (A, 4, "reason", 'a 5" screen'),
+        (A, 6, "reason", '"said" so'),
+        (A, 7, "amount", "x"),
+        (A, 8, "reason", ' "padded"'),
+        (A, 9, "reason", "carriage\rreturn"),
+    ]
+
+
+def test_rows__record_over_two_lines__counts_lines_not_records(tmp_path: Path) -> None:
+    rows = [f'{address(7)},1,"two\r\nlines",Vote 7', f'{address(7)},x,"a, ""b""",Vote 7']
+    text = FIRST[A] + "\n".join(rows)
+    found = places(refused(write(tmp_path, {**FIRST, A: text})))
+    assert found == [(A, 4, "reason", "two\r\nlines"), (A, 6, "amount", "x")]
+
+
+def test_rows__open_quote_in_a_long_file__is_refused_quickly(tmp_path: Path) -> None:
+    text = FIRST[A] + f'{address(7)},1,"' + "x\n" * 2_000_000
+    started = time.monotonic()
+    (finding,) = refused(write(tmp_path, {**FIRST, A: text}))
+    assert finding.row == 4
+    assert "nothing closes" in finding.problem
+    assert time.monotonic() - started < 3
+
+
 @pytest.mark.parametrize("name", [E, P, S])
 def test_files__required_one_missing__is_found(tmp_path: Path, name: str) -> None:
     files = {k: v for k, v in FIRST.items() if k != name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class Lifecycle:
 
     Attributes:
         states: State per node id; opening at first, closing after `close`.
+        counts: How many nodes are in each status.
         transitions: Every change, in the order in which it happened.
     """
 
@@ -60,6 +62,7 @@ class Lifecycle:
         self.policy = policy
         self.end = end
         self.states = dict(opening)
+        self.counts = Counter(state.status for state in opening.values())
         self.transitions: list[Transition] = []
 
     def close(self) -> None:
@@ -110,7 +113,7 @@ class Lifecycle:
         target = self.policy.total_target
         made_standby = {move.node_id for move in self.transitions if move.after is STANDBY}
         for node in self._ranked(STANDBY):
-            filled = self._count(ACTIVE) + self._count(RESERVED)
+            filled = self.counts[ACTIVE] + self.counts[RESERVED]
             if filled >= target:
                 return
             if node.node_id in made_standby:
@@ -125,7 +128,7 @@ class Lifecycle:
         """Step 5: fill up to the active target with the best ranked fit reserved nodes."""
         target = self.policy.active_target
         for node in self._ranked(RESERVED):
-            active = self._count(ACTIVE)
+            active = self.counts[ACTIVE]
             if active >= target:
                 return
             if self._fit(node):
@@ -136,7 +139,7 @@ class Lifecycle:
         """Step 6: above the total target, the lowest ranked reserved nodes go to standby."""
         target = self.policy.total_target
         for node in reversed(list(self._ranked(RESERVED))):
-            filled = self._count(ACTIVE) + self._count(RESERVED)
+            filled = self.counts[ACTIVE] + self.counts[RESERVED]
             if filled <= target:
                 return
             reason = f"active and reserved {filled} > total target {target}; {_ranked_by(node)}"
@@ -149,14 +152,13 @@ class Lifecycle:
     def _ranked(self, status: Status) -> Iterator[Node]:
         return iter([n for n in self.ranked if self.states[n.node_id].status is status])
 
-    def _count(self, status: Status) -> int:
-        return sum(state.status is status for state in self.states.values())
-
     def _move(
         self, node: Node, step: str, after: Status, reason: str, *, confined_until: int = 0
     ) -> None:
         state = self.states[node.node_id]
         self.transitions.append(Transition(node.node_id, step, state.status, after, reason))
+        self.counts[state.status] -= 1
+        self.counts[after] += 1
         self.states[node.node_id] = replace(state, status=after, confined_until=confined_until)
 
 
