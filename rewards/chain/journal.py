@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewards.errors import ChainError, CheckFailed, Finding, InvalidInput, InvariantBroken
+from rewards.files.publish import flush_folder
 from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
@@ -484,7 +485,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     if _is_empty(connection):
         version = f"PRAGMA user_version={JOURNAL_VERSION};"
         connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}{version}COMMIT;")
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     _require_version(path, connection)
 
 
@@ -499,20 +500,6 @@ def _require_version(path: Path, connection: sqlite3.Connection) -> None:
         raise _damaged(path, str(error)) from error
     if version != JOURNAL_VERSION:
         raise _unusable(path, f"it is of version {version}, not {JOURNAL_VERSION}")
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new file's name durable, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        return
-    finally:
-        os.close(handle)
 
 
 def _key_columns(key: Key) -> tuple[str, str, str, str, str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rewards.cli.asking import unlock_keystore
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import require_season, season_option
-from rewards.errors import Finding, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,28 +191,9 @@ class _Asked:
         self._keystore, self._env_file, self._yes = keystore, env_file, yes
 
     def sender(self, endpoint: Endpoint, chain_id: int) -> Sender:
-        from rewards.chain.accounts import unlock
         from rewards.chain.sender import Sender
 
-        return Sender(endpoint, unlock(self._keystore, self._password()), chain_id)
-
-    def _password(self) -> str:
-        from rewards.chain.accounts import PASSWORD_VARIABLE, password_in
-
-        password = password_in(self._env_file) if self._env_file else None
-        if password is None:
-            password = os.environ.get(PASSWORD_VARIABLE)
-        if password is None and sys.stdin.isatty():
-            password = click.prompt(f"Password of {self._keystore}", hide_input=True, err=True)
-        if password is None:
-            raise InvalidInput(
-                Finding(
-                    PASSWORD_VARIABLE,
-                    "is not set, and nobody is there to ask",
-                    "set it in the environment or in a file named with --env-file",
-                )
-            )
-        return str(password)
+        return Sender(endpoint, unlock_keystore(self._keystore, self._env_file), chain_id)
 
     def confirm(self, question: str) -> None:
         if self._yes:

@@ -8,7 +8,6 @@ import click
 
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
-from rewards.errors import Finding, InvalidInput
 
 FORMATS = ("openzeppelin", "jsonl", "parquet")
 
@@ -37,15 +36,11 @@ def command(
       rewards export --season my-season 3 --format jsonl --to proofs.jsonl
     """
     from rewards.files import exports
-    from rewards.files.publish import write_blocks
+    from rewards.files.publish import require_outside_epochs, write_blocks
     from rewards.files.published import PublishedEpoch
 
-    folder = locate(out, season_folder).folder
-    if target.absolute().is_relative_to(folder.absolute()):
-        raise InvalidInput(
-            Finding(str(target), "lies in the published folder", "nothing is ever added to it")
-        )
-    published = PublishedEpoch(folder)
+    require_outside_epochs(target)
+    published = PublishedEpoch(locate(out, season_folder).folder)
     distribution = exports.distribution_of(published)
     if form == "parquet":
         from rewards.files.parquet import write_proofs

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from rewards.cli.console import note
 from rewards.errors import Finding, InvalidInput
 from rewards.files.csv_tables import canonical_csv
-from rewards.files.outputs import MANIFEST
-from rewards.files.publish import write_file
+from rewards.files.publish import require_outside_epochs, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,13 +20,10 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files into a folder, replacing what an earlier run wrote.
 
     Raises:
-        InvalidInput: It is a published epoch, to which nothing is ever added, or not writable.
+        InvalidInput: It is an epoch's, to which nothing is ever added, or not writable.
     """
-    for place in (folder, *folder.absolute().parents):
-        if (place / MANIFEST).exists():
-            raise InvalidInput(
-                Finding(str(folder), "lies in a published epoch", "name a folder beside it")
-            )
+    for name in files:
+        require_outside_epochs(folder / name)
     try:
         for name, content in files.items():
             write_file(folder / name, content)

@@ -48,12 +48,3 @@ def read_frame(published: PublishedEpoch, name: str) -> pd.DataFrame:
         exact = [int(cell) if cell else None for cell in frame[column]]
         frame[column] = pd.Series(exact, dtype=object, index=frame.index)
     return frame
-
-
-def join_by(key: str, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Return both frames side by side by `key`, columns suffixed `_before` and `_after`.
-
-    A cell that one side lacks is the integer 0: an outer join would leave NaN, and with it floats.
-    """
-    both = pd.merge(before, after, on=key, how="outer", suffixes=("_before", "_after"))
-    return both.astype(object).where(both.notna(), 0)

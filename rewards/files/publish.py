@@ -33,7 +33,7 @@ def publish(out: Path, files: Mapping[str, Content]) -> bool:
     if os.path.lexists(out):
         _require_equal(out, files)
         return False
-    _require_own_place(out)
+    require_outside_epochs(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = out.parent / os.path.basename(  # noqa: PTH119 - only the name is wanted
@@ -45,7 +45,7 @@ def publish(out: Path, files: Mapping[str, Content]) -> bool:
         _write_all(partial, files)
         partial.chmod(0o755)
         partial.rename(out)
-        _flush_folder(out.parent)
+        flush_folder(out.parent)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         if out.exists():  # another run was faster; the same bytes are as good as ours
@@ -56,6 +56,24 @@ def publish(out: Path, files: Mapping[str, Content]) -> bool:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return True
+
+
+def require_outside_epochs(path: Path) -> None:
+    """Check that no epoch's folder, inputs or published, would be altered by holding a file.
+
+    Raises:
+        InvalidInput: It lies in one, also by way of a link.
+    """
+    for parent in path.absolute().parent.resolve().joinpath(path.name).parents:
+        for marks in (("manifest.json", "state.json"), ("epoch.toml", "policy.toml")):
+            if all((parent / mark).is_file() for mark in marks):
+                raise InvalidInput(
+                    Finding(
+                        str(path),
+                        f"lies inside the epoch's folder {parent}, which must not change",
+                        "name a place beside it",
+                    )
+                )
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -78,7 +96,7 @@ def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
     except BaseException:
         os.unlink(name)  # noqa: PTH108
         raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def _write_all(folder: Path, files: Mapping[str, Content]) -> None:
@@ -93,10 +111,10 @@ def _write_all(folder: Path, files: Mapping[str, Content]) -> None:
             file.flush()
             os.fsync(file.fileno())
     for written in folders:
-        _flush_folder(written)
+        flush_folder(written)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the names in a folder durable, where the system can: Windows opens no folders."""
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -138,20 +156,6 @@ def _holds(path: Path, name: str, content: Content) -> bool:
             return is_same(path, content)
     except InvalidInput:
         return False
-
-
-def _require_own_place(out: Path) -> None:
-    """Check that no epoch's folder would be altered by holding the new one."""
-    for parent in out.resolve().parents:
-        for marks in (("manifest.json", "state.json"), ("epoch.toml", "policy.toml")):
-            if all((parent / mark).is_file() for mark in marks):
-                raise InvalidInput(
-                    Finding(
-                        str(out),
-                        f"lies inside the epoch's folder {parent}, which must not change",
-                        "publish beside it",
-                    )
-                )
 
 
 def _unwritable(out: Path, error: OSError) -> InvalidInput:
