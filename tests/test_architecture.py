@@ -110,12 +110,6 @@ def test_imports__point_one_way(path: Path) -> None:
     assert not wrong
 
 
-def test_chain__imports_no_formula() -> None:
-    for path in modules():
-        if room_of(path) == "chain":
-            assert not [name for _, name in imported(path) if name.startswith("rewards.rules.wct")]
-
-
 @pytest.mark.parametrize("package", ONLY_IN)
 def test_large_package__is_imported_by_the_named_modules_alone(package: str) -> None:
     users = {
@@ -129,9 +123,15 @@ def test_large_package__is_imported_by_the_named_modules_alone(package: str) -> 
 
 RULES = [path for path in modules() if room_of(path) == "rules"]
 
+# What a pure formula needs of the standard library; no clock, environment, file or float.
+PURE = {"__future__", "collections", "dataclasses", "enum", "importlib", "math", "typing"}
+# Names through which a float, a file or the environment would come in, numpy's among them.
+IMPURE = {"float", "round", "open", "Decimal", "Fraction", "eval", "exec", "complex"}
+FLOATING = {"float16", "float32", "float64", "floating", "divide", "true_divide", "mean", "average"}
+FLOATING |= {"sqrt", "cbrt", "power", "float_power", "log", "exp", "std", "var", "median"}
 
-@pytest.mark.parametrize("path", RULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_rules__are_pure_integer_arithmetic(path: Path) -> None:
+
+def impurities(path: Path) -> list[str]:
     wrong = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         line = getattr(node, "lineno", 0)
@@ -139,11 +139,72 @@ def test_rules__are_pure_integer_arithmetic(path: Path) -> None:
             wrong.append(f"line {line}: true division")
         if isinstance(node, ast.Constant) and isinstance(node.value, float | complex):
             wrong.append(f"line {line}: {node.value}")
-        if isinstance(node, ast.Name) and node.id in {"float", "round", "open", "Decimal", "eval"}:
+        if isinstance(node, ast.Name) and node.id in IMPURE:
             wrong.append(f"line {line}: {node.id}")
-    names = {name.split(".")[0] for _, name in imported(path)}
-    wrong += sorted(names & {"decimal", "fractions", "random", "os", "time", "datetime", "locale"})
+        if isinstance(node, ast.Attribute) and node.attr in FLOATING:
+            wrong.append(f"line {line}: .{node.attr}")
+        if isinstance(node, ast.ImportFrom) and node.module == "math":
+            names = {alias.name for alias in node.names}
+            wrong += [f"line {line}: math.{name}" for name in sorted(names - {"isqrt"})]
+    tops = {name.split(".")[0] for _, name in imported(path)} - {"rewards", "numpy"}
+    return wrong + sorted(tops - PURE)
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rules__are_pure_integer_arithmetic(path: Path) -> None:
+    assert not impurities(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 1 / 2",
+        "x /= 2",
+        "x = 0.5",
+        "x = float(1)",
+        "import time",
+        "from os import environ",
+        "from pathlib import Path",
+        "from math import sqrt",
+        "import math\nx = math.sqrt(2)",
+        "x = column.mean()",
+        "from decimal import Decimal",
+        "x = open('f')",
+    ],
+)
+def test_impurity__is_noticed(line: str, tmp_path: Path) -> None:
+    (tmp_path / "rule.py").write_text(line)
+    assert impurities(tmp_path / "rule.py")
+
+
+def test_merkle__reads_and_writes_nothing() -> None:
+    wrong = []
+    for path in modules():
+        if room_of(path) != "merkle":
+            continue
+        wrong += [f"{path}: {name}" for _, name in imported(path) if name in {"pathlib", "io"}]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Name) and node.id in {"open", "Path"}:
+                wrong.append(f"{path}:{node.lineno}: {node.id}")
     assert not wrong
+
+
+def test_formulas__are_known_to_the_rules_and_to_the_derivations_alone() -> None:
+    """Everyone else goes by the name that the policy gives: `rules.RULESETS`."""
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        if room_of(path) != "rules"
+        and any(name.startswith("rewards.rules.wct1") for _, name in imported(path))
+    }
+    assert users == {"audit/explain/wct1.py", "audit/report/wct1.py"}
+
+
+def test_every_room__is_on_the_map_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert rooms == {room for room in ROOMS if (PACKAGE / room).is_dir()}
+    assert not [room for room in rooms if f"`rewards/{room}/" not in readme]
 
 
 def test_only_the_command_line__prints_or_reads_the_environment() -> None:

@@ -226,7 +226,7 @@ def _accounts(first: PublishedEpoch, second: PublishedEpoch) -> list[AccountChan
 def _amounts(epoch: PublishedEpoch) -> dict[str, tuple[int, int]]:
     """Return epoch amount and cumulative amount per account."""
     columns = ("account", "epoch_amount", "cumulative")
-    rows = read_columns_of(epoch.folder / ALLOCATIONS_CSV, ALLOCATIONS_CSV, columns)
+    rows = read_columns_of(epoch.folder / ALLOCATIONS_CSV, ALLOCATIONS_CSV, columns, columns[1:])
     return {account: (int(amount), int(cumulative)) for account, amount, cumulative in rows}
 
 

@@ -8,16 +8,16 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rewards.errors import Finding, InvalidInput
+from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.folder import open_regular
-from rewards.files.grammar import GrammarError
+from rewards.files.grammar import GrammarError, parse_published
 from rewards.files.streams import Streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -30,6 +30,8 @@ LINE_LIMIT = 64 * 1024
 
 BY_COLUMN_FROM = 1 << 20
 """Bytes from which a table is read by column: below, loading the packages takes longer."""
+
+REBUILT = "run `rewards verify` on the folder; do not rely on it"
 
 FINDINGS_LIMIT = 100
 """Findings after which a file is not read further."""
@@ -363,12 +365,44 @@ def cell_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_columns_of(path: Path, name: str, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield some cells of each row of a published table, as text."""
+def read_columns_of(
+    path: Path, name: str, columns: Sequence[str], integers: Collection[str] = ()
+) -> Iterator[tuple[str, ...]]:
+    """Yield some cells of each row of a published table, as text.
+
+    Args:
+        path: Where it lies.
+        name: What findings call it.
+        columns: Which cells.
+        integers: Those of the columns that hold integers.
+
+    Raises:
+        CheckFailed: The table is not of the published form.
+    """
+    found: list[Finding] = []
+    header: list[str] = []
     with open_regular(path, name) as handle:
-        reader = csv.reader(io.TextIOWrapper(handle, "utf-8", newline=""))
-        header = next(reader)
-        yield from map(itemgetter(*(header.index(column) for column in columns)), reader)
+        for line, record in _Lines(handle, name).records():
+            cells = _cells(record, name, header, line, found)
+            if not header and cells and set(columns) <= set(cells):
+                header = cells
+                places = [header.index(column) for column in columns]
+                counted = [header.index(column) for column in integers]
+                continue
+            if not header or cells is None or len(cells) != len(header):
+                raise CheckFailed(Finding(name, "is not of the published form", REBUILT, row=line))
+            for place in counted:
+                _require_integer(cells[place], name, header[place], line)
+            yield tuple(cells[place] for place in places)
+
+
+def _require_integer(text: str, name: str, column: str, line: int) -> None:
+    try:
+        parse_published(text)
+    except GrammarError as error:
+        raise CheckFailed(
+            Finding(name, error.problem, REBUILT, row=line, column=column, value=text)
+        ) from error
 
 
 def canonical_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
