@@ -26,11 +26,11 @@ ODD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def forge(source: Path, target: Path, chance: random.Random) -> str:
+def forge(source: Path, target: Path, chance: random.Random, name: str = "") -> str:
     """Copy a published folder with one change in it, made to agree; return what was changed."""
     shutil.copytree(source, target)
     names = sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file())
-    name = chance.choice(names)
+    name = name or chance.choice(names)
     path = target / name
     content = path.read_bytes()
     if name.endswith(".json"):
