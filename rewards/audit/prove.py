@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rewards.errors import CheckFailed, Finding, InvalidInput
-from rewards.files.grammar import GrammarError, parse_address
+from rewards.files.grammar import GrammarError, parse_address, parse_integer
 from rewards.files.manifest import ALLOCATIONS_CSV, DISTRIBUTION, MANIFEST, TAKE_AGAIN, TREE
 from rewards.files.tree_file import TreeFile, find_row
 from rewards.merkle.distribution import Domain
 from rewards.merkle.tree import proof_of, root_from_proof
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rewards.files.manifest import PublishedFolder
     from rewards.rules.records import Address
 
@@ -63,13 +65,19 @@ def prove(published: PublishedFolder, account: str) -> dict[str, Any]:
 def _from_dump(published: PublishedFolder, account: Address) -> tuple[int, list[bytes]] | None:
     """Return an account's amount and proof from `distribution.json`."""
     dump = published.distribution
-    leaves = dump["values"] if dump else []
-    entry = next((entry for entry in leaves if entry["value"][3] == account), None)
-    if dump is None or entry is None:
+    if dump is None:
         return None
-    nodes = dump["tree"]
-    siblings = proof_of(range(len(nodes)), entry["treeIndex"])
-    return int(entry["value"][4]), [bytes.fromhex(nodes[i][2:]) for i in siblings]
+    try:
+        leaves, nodes = dump["values"], dump["tree"]
+        entry = next((entry for entry in leaves if entry["value"][3] == account), None)
+        if entry is None:
+            return None
+        siblings = proof_of(range(len(nodes)), entry["treeIndex"])
+        return parse_integer(entry["value"][4]), [bytes.fromhex(nodes[i][2:]) for i in siblings]
+    except (LookupError, TypeError, ValueError) as error:
+        raise CheckFailed(
+            Finding(DISTRIBUTION, "is not the dump of a whole tree", TAKE_AGAIN, value=account)
+        ) from error
 
 
 def _from_tree_file(
@@ -87,7 +95,7 @@ def _from_tree_file(
         if row is None:
             published.require_unaltered()
             return None
-        cumulative = int(row[-1]) if row[-1].isdecimal() else 0
+        cumulative = _cumulative(row)
     tree = TreeFile(published.folder / TREE, TREE)
     try:
         index = tree.index_of(domain.leaf_hash(account, cumulative))
@@ -97,6 +105,15 @@ def _from_tree_file(
         return cumulative, tree.proof(index)
     finally:
         tree.close()
+
+
+def _cumulative(row: Sequence[str]) -> int:
+    try:
+        return parse_integer(row[-1])
+    except GrammarError as error:
+        raise CheckFailed(
+            Finding(ALLOCATIONS_CSV, error.problem, TAKE_AGAIN, column="cumulative", value=row[-1])
+        ) from error
 
 
 def parse_account(text: str) -> Address:

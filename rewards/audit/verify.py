@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rewards.audit.checks.review import (
@@ -91,6 +92,21 @@ def verify_epoch(
     named = {finding.file for finding in different}
     different += [finding for finding in altered if finding.file not in named]
     return different + findings
+
+
+def require_verified(folder: Path, previous: Path | None = None) -> PublishedEpoch:
+    """Return a published epoch that came out as published; whoever reads one starts here.
+
+    A folder whose digests agree may still be forged: only its recomputation tells.
+
+    Raises:
+        CheckFailed: It differs from what its inputs make of it, with every difference.
+        InvalidInput: There is no published folder.
+    """
+    findings = verify_epoch(folder, previous)
+    if findings:
+        raise CheckFailed([replace(found, file=f"{folder}/{found.file}") for found in findings])
+    return PublishedEpoch(folder)
 
 
 def _was_published(folder: Path) -> bool:

@@ -12,9 +12,9 @@ import click
 from rewards.audit.checks.catalogue import CHECKS
 from rewards.audit.checks.limits import default_limits, limits_document, template
 from rewards.audit.checks.review import is_recorded, review_published, reviewer_for, say
+from rewards.audit.verify import require_verified
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, print_table
 from rewards.cli.epochs import locate, season_option
-from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rewards.audit.checks.model import CheckFinding
     from rewards.audit.checks.review import CheckReport
+    from rewards.files.published import PublishedEpoch
 
 
 def checks_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,9 +83,9 @@ def command(
         answer(_catalogue(), as_json=as_json, text=_show_catalogue)
         return
     located = locate(out, season_folder)
-    report = report_on(
-        PublishedEpoch(located.folder), previous or located.previous, checks_file, waivers_file
-    )
+    before = previous or located.previous
+    published = require_verified(located.folder, before)
+    report = report_on(published, before, checks_file, waivers_file)
     answer(
         {"ok": not report.blocking, "epoch": str(report.epoch), **report.as_json()},
         as_json=as_json,

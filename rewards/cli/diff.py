@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rewards.audit.diff import Change, EpochDiff, compare, plot_moves
+from rewards.audit.verify import require_verified
 from rewards.cli.checks import checks_options, report_on, show_report
 from rewards.cli.console import (
     EXIT_FOUND,
@@ -19,7 +20,6 @@ from rewards.cli.console import (
 )
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.writing import write_files
-from rewards.files.published import PublishedEpoch
 from rewards.merkle.keccak import to_checksum
 
 NOTHING = "-"
@@ -49,8 +49,8 @@ def command(
     largest moves first), status changes, payout addresses, parameters and pools, and what the
     checks find in OUT_B against OUT_A. Exit code 1 if a cumulative amount falls or a check blocks.
     """
-    before = PublishedEpoch(locate(first, season_folder).folder)
-    after = PublishedEpoch(locate(second, season_folder).folder)
+    before = require_verified(locate(first, season_folder).folder)
+    after = require_verified(locate(second, season_folder).folder)
     later = after.manifest.epoch > before.manifest.epoch
     report = report_on(after, None, checks_file, waivers_file, against=before) if later else None
     difference = compare(before, after, report)

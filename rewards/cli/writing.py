@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rewards.cli.console import note
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-FORMULA = ("=", "+", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the start of a formula, the full-width signs included (CWE-1236)."""
+NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -37,15 +40,20 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 def write_tables(
     folder: Path, tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]]]]
 ) -> None:
-    """Write tables as CSV into a folder; a cell never begins like a spreadsheet's formula."""
+    """Write tables as CSV into a folder; no cell begins like a spreadsheet's formula.
+
+    One that would (a receipt's or a policy's file name) is written behind an apostrophe, which
+    spreadsheets take for "this is text". Amounts, also negative ones, stay plain numbers.
+    """
     write_files(
         folder,
         {
-            name: canonical_csv([_safe(cell) for cell in header], rows)
+            name: canonical_csv(list(map(_safe, header)), [list(map(_safe, row)) for row in rows])
             for name, (header, rows) in tables.items()
         },
     )
 
 
 def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    is_formula = cell.lstrip().startswith(FORMULA) and not NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula or cell.startswith(("\t", "\r")) else cell

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.documents import canonical_json, parse_json
 from rewards.files.folder import list_files, open_regular, read_bytes, walk_files
-from rewards.files.grammar import GrammarError, parse_address, parse_hash, parse_time
+from rewards.files.grammar import GrammarError, parse_address, parse_hash, parse_integer, parse_time
 from rewards.files.streams import ahead
 from rewards.merkle.keccak import keccak256
 
@@ -230,8 +230,9 @@ def _read_manifest(content: bytes) -> Manifest:
         if not whole or canonical_json(document) != content:
             raise CheckFailed(damaged)
         manifest = Manifest(content, document)
-        _ = (manifest.epoch, manifest.chain_id, manifest.end, manifest.epoch_amount)
-        _ = (manifest.cumulative_total, parse_address(manifest.distributor))
+        for name in ("epoch", "chain_id", "epoch_amount", "cumulative_total"):
+            parse_integer(document[name])
+        _ = (parse_time(document["start"]), manifest.end, parse_address(manifest.distributor))
         names_and_digests = [text for pair in manifest.files.items() for text in pair]
         if not all(isinstance(text, str) for text in names_and_digests):
             raise CheckFailed(damaged)

@@ -32,12 +32,13 @@ def iroot(q: int, x: int) -> int:
 
 FUNCTIONS: dict[str, Any] = {
     "iroot": iroot, "max": max, "min": min, "sum": sum, "len": len, "zip": zip,
+    "sorted": sorted, "enumerate": enumerate,
 }  # fmt: skip
 ALLOWED = (
     ast.Expression, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Load,
     ast.Constant, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Pow, ast.And, ast.Or,
     ast.Not, ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotIn, ast.Tuple, ast.GeneratorExp,
-    ast.comprehension, ast.Store,
+    ast.comprehension, ast.Store, ast.Subscript, ast.USub,
 )  # fmt: skip
 
 

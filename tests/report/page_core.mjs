@@ -23,7 +23,7 @@ for (let i = 0; i < epoch.wallets.length; i += 1) {
 for (let i = 0; i < epoch.nodes.length; i += 1) {
   const derivation = await epoch.node(i);
   answer.nodes[derivation.subject] = derivation;
-  answer.wrong.push(...recheck(derivation, head.columns).wrong);
+  answer.wrong.push(...recheck(derivation, epoch.columns).wrong);
 }
 for (let i = 0; i < epoch.accounts.length; i += 1) {
   const row = await epoch.accounts.at(i);
@@ -44,7 +44,7 @@ if (epoch.nodes.length) {
   const altered = structuredClone(await epoch.node(0));
   altered.steps.find((step) => step.symbol === "paid").value += "1";
   altered.steps.find((step) => step.symbol === "f").when += " and 1 == 2";
-  answer.altered = recheck(altered, head.columns).wrong;
+  answer.altered = recheck(altered, epoch.columns).wrong;
 }
 answer.audit = head.tree ? await epoch.audit(() => undefined) : null;
 const formulas = JSON.parse(process.env.FORMULAS ?? "[]");

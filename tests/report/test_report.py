@@ -175,7 +175,7 @@ def hostile_report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the report of a folder that the rest of the program would refuse to read."""
     inputs = hostile_inputs()
     publish_epoch(compute(inputs, None), folder)
-    monkeypatch.setattr(source, "verify_epoch", lambda *_: [])
+    monkeypatch.setattr(source, "require_verified", lambda *_: None)
     monkeypatch.setattr(source, "read_inputs", lambda _: None)
     monkeypatch.setattr(source, "check_inputs", lambda *_: inputs)
     receipts = [
@@ -222,7 +222,7 @@ def test_another_epoch_as_predecessor__refused(sample: dict[int, Published]) -> 
 def with_manifest(folder: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the report of an epoch whose manifest says more than today's do."""
     publish(sized_inputs(3), folder)
-    monkeypatch.setattr(source, "verify_epoch", lambda *_: [])
+    monkeypatch.setattr(source, "require_verified", lambda *_: None)
     published = PublishedEpoch(folder)
     published.manifest.document.update(changes)
     return build_report(published).decode()

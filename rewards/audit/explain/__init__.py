@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.explain import wct1
+from rewards.audit.verify import require_verified
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.grammar import GrammarError, parse_address
 from rewards.files.inputs import check_inputs, read_inputs
@@ -36,17 +37,17 @@ def document_of(
 def derive(published: PublishedEpoch, subject: str) -> list[Derivation]:
     """Return the derivations that lead to the amount of an id or an account.
 
-    The epoch is computed from the folder's own inputs; every step is evaluated from its own formula
-    and compared with that result.
+    The epoch is computed from the folder's own inputs and held against every published byte; every
+    step is evaluated from its own formula and compared with that result.
 
     Returns:
         For an account what pays into it, then its ledger; a node and a wallet of one id give two.
 
     Raises:
-        CheckFailed: The folder was altered, or knows no such id or account.
+        CheckFailed: The folder is not what its inputs make of it, or knows no such id or account.
         InvalidInput: `subject` is a misspelt address.
     """
-    published.require_unaltered()
+    require_verified(published.folder)
     opening = published.own_opening()
     inputs = check_inputs(read_inputs(published.folder / INPUTS_FOLDER), opening)
     explainer = EXPLAINERS[inputs.policy.ruleset](inputs, opening)

@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 
 Unit = Literal["ratio", "wct", "count", "weight", "hash"]
 
-FUNCTIONS: dict[str, Any] = {"iroot": iroot, "max": max, "min": min, "sum": sum, "len": len}
+FUNCTIONS: dict[str, Any] = {
+    "iroot": iroot,
+    "max": max,
+    "min": min,
+    "sum": sum,
+    "len": len,
+    "sorted": sorted,
+    "zip": zip,
+    "enumerate": enumerate,
+}
 """`iroot(q, x)` is the largest r with r**q <= x; the others are Python's."""
-_NAMES = {**FUNCTIONS, "zip": zip}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Derivation:
             for name, value in inputs.items()
         }
         # The expressions are constants of this package; only the numbers come from outside.
-        names = {"__builtins__": {}, **_NAMES, **numbers}
+        names = {"__builtins__": {}, **FUNCTIONS, **numbers}
         if when is not None and not eval(when, names):  # noqa: S307
             raise InvariantBroken(f"{self.subject}: {symbol} = {formula} without {when}")
         value: int = eval(formula, names)  # noqa: S307

@@ -43,7 +43,7 @@ def build_lookup(source: Source, view: WctOneView) -> Lookup:
     """Return the embedded data of an epoch."""
     manifest = source.published.manifest
     programs, program_of_wallet = view.wallet_programs()
-    nodes = _node_derivations(source)
+    nodes = [source.explainer.node(position) for position in range(len(source.nodes))]
     accounts = _Accounts(source)
     tables = {
         "accounts": accounts.rows(source.distribution),
@@ -61,10 +61,13 @@ def build_lookup(source: Source, view: WctOneView) -> Lookup:
         "cumulative_total": str(manifest.cumulative_total),
         "programs": programs,
         "account_program": view.account_program(),
-        "columns": _columns(nodes),
+        "columns": {},
         "lengths": {"wallets.csv": len(source.wallets), "nodes.csv": len(source.nodes)},
         "tree": None,
     }
+    for number, (key, values) in enumerate(_columns(source, nodes).items()):
+        head["columns"][key] = f"column-{number}"
+        blocks[f"column-{number}"] = _deflate(compact_json([str(value) for value in values]))
     for name, rows in tables.items():
         head[name], chunks = _chunked(name, rows)
         blocks.update(chunks)
@@ -152,20 +155,18 @@ def _wallet_rows(
     return rows
 
 
-def _node_derivations(source: Source) -> list[Derivation]:
-    named = (source.explainer.identifier(row["node_id"]) for row in source.nodes)
-    return [next(d for d in derivations if d.kind == "node") for derivations in named]
-
-
-def _columns(derivations: Iterable[Derivation]) -> dict[str, list[str]]:
-    """Return the published columns that the steps of nodes add up."""
-    return {
-        f"{value.file}/{value.column}": [str(number) for number in value.values]
-        for derivation in derivations
+def _columns(source: Source, nodes: Iterable[Derivation]) -> dict[str, Sequence[int]]:
+    """Return the published columns that steps go over, by `file/column`."""
+    named = [
+        value
+        for derivation in nodes
         for step in derivation.steps
         for value in step.inputs.values()
         if isinstance(value, PublishedColumn)
-    }
+    ]
+    if source.wallets:
+        named += map(source.explainer.wallet_column, ("weight_eligible", "weight_certified"))
+    return {f"{column.file}/{column.column}": column.values for column in named}
 
 
 # --- blocks ------------------------------------------------------------------------------------

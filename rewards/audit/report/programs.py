@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rewards.audit.explain.derivation import Derivation, PublishedColumn
+from rewards.audit.explain.derivation import Derivation
 from rewards.errors import InvariantBroken
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def _template(step: Step, bind: Callable[[Step, str], Mapping[str, str] | None])
     document["inputs"] = {
         name: bind(step, name) or _constant(document["inputs"][name]) for name in step.inputs
     }
-    if not any(isinstance(value, PublishedColumn) for value in step.inputs.values()):
-        del document["value"]  # the page evaluates it
+    del document["value"]  # the page evaluates it
     return document
 
 

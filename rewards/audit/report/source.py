@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.explain import EXPLAINERS
-from rewards.audit.verify import verify_epoch
-from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.audit.verify import require_verified
+from rewards.errors import Finding, InvalidInput
 from rewards.files.frames import read_frame
 from rewards.files.inputs import check_inputs, read_inputs
 from rewards.files.outputs import ALLOCATIONS_CSV, INPUTS_FOLDER, MANIFEST
@@ -61,9 +61,9 @@ def read_source(
         InvalidInput: `previous` is not its predecessor.
     """
     _require_predecessor(published, previous)
-    findings = verify_epoch(published.folder, previous.folder if previous else None)
-    if findings:
-        raise CheckFailed(findings)
+    require_verified(published.folder, previous.folder if previous else None)
+    if previous:
+        require_verified(previous.folder)
     opening = published.own_opening()
     inputs = check_inputs(read_inputs(published.folder / INPUTS_FOLDER), opening)
     manifest = published.manifest

@@ -25,7 +25,13 @@ _WALLET_LINKS = {
     "m": "m",
     "Q": "Q",
     "W": "W",
+    "K": "K",
+    "left": "left",
     "r": "r",
+    "units": "units",
+    "last_r": "last_r",
+    "more": "more",
+    "last_position": "last_position",
     "one": "one",
     "amount_eligible": "amount eligible",
     "amount_certified": "amount certified",
@@ -100,18 +106,14 @@ class WctOneView:
 
     def _wallet_program(self, positions: list[int]) -> Program:
         """Return a kind's program, made from its first member and tried on others."""
-        model = self._explained(positions[0])
+        model = self.explainer.wallet(positions[0])
         binder = _WalletBinder()
         program = program_of(model, binder.bind, _WALLET_FACTS, "amount")
         for i in {positions[0], positions[len(positions) // 2], positions[-1]}:
             wallet = self.explainer.wallets[i]
             made = replay(program, model, wallet.wallet_id, self.wallet_own(i))
-            require_same(made, self._explained(i))
+            require_same(made, self.explainer.wallet(i))
         return program
-
-    def _explained(self, i: int) -> Derivation:
-        named = self.explainer.identifier(self.explainer.wallets[i].wallet_id)
-        return next(derivation for derivation in named if derivation.kind == "wallet")
 
     # --- the plot of wallets -----------------------------------------------------------------
 
@@ -162,9 +164,12 @@ class _Outcome:
             return ("no weight",) if weight == 0 else ("capped", self.capped[i])
         last = self.divided.last_unit
         if last is None:
-            return ("share", 0)
+            return ("share", "no units")
         remainder = self.divided.rest_pool * weight % self.divided.rest_weight
-        return ("share", 1 if (-remainder, i) <= (-last[0], last[1]) else 2)
+        last_remainder, last_position = last
+        if remainder == last_remainder:
+            return ("share", "earlier" if i <= last_position else "later")
+        return ("share", "above" if remainder > last_remainder else "below")
 
 
 class _WalletBinder:

@@ -4,31 +4,60 @@
  * numbers put in. Every formula is evaluated here, in the page.
  */
 
+/** The published columns that steps add up; those of wallets are unpacked when one is needed. */
+class Columns {
+  /** `blocks` names the embedded block of each column, by `file/column`. */
+  constructor(blocks, readText) {
+    this.blocks = blocks;
+    this.readText = readText;
+    this.values = new Map();
+    this.evaluated = new Map();
+  }
+
+  /** Unpack the columns that some steps name. */
+  async load(steps) {
+    for (const key of steps.flatMap((step) => Object.values(step.inputs)).map(columnKey)) {
+      if (key === undefined || this.values.has(key)) continue;
+      const texts = JSON.parse(await inflate(this.readText(this.blocks[key])));
+      this.values.set(key, texts.map(BigInt));
+    }
+  }
+
+  get(input) {
+    return this.values.get(columnKey(input));
+  }
+
+  /** Return the value of a step over a column: for all members of a pool it is the same. */
+  once(step, evaluated) {
+    const key = JSON.stringify([step.formula, step.inputs]);
+    if (!this.evaluated.has(key)) this.evaluated.set(key, evaluated());
+    return this.evaluated.get(key);
+  }
+}
+
+/** Return `file/column` where an input is a column, undefined where it is anything else. */
+function columnKey(input) {
+  return typeof input === "object" && "column" in input
+    ? `${input.file}/${input.column}`
+    : undefined;
+}
+
 /** Return a step's input as a value to calculate with. */
 function inputValue(input, columns) {
   if (Array.isArray(input)) return input.map((item) => BigInt(item));
-  if (typeof input === "object") {
-    return columns[`${input.file}/${input.column}`]?.map((item) => BigInt(item));
-  }
+  if (typeof input === "object") return columns.get(input);
   return typeof input === "string" && /^-?\d+$/.test(input) ? BigInt(input) : input;
 }
 
-/**
- * Evaluate a step from its formula and inputs.
- *
- * Returns undefined when it needs a column that the page does not hold; throws when the step's
- * condition does not hold.
- */
+/** Evaluate a step from its formula and inputs; throws when its condition does not hold. */
 function evaluateStep(step, columns) {
   const names = {};
-  for (const [name, input] of Object.entries(step.inputs)) {
-    names[name] = inputValue(input, columns);
-    if (names[name] === undefined) return undefined;
-  }
+  for (const [name, input] of Object.entries(step.inputs)) names[name] = inputValue(input, columns);
   if (step.when && !evaluate(step.when, names)) {
     throw new Error(`${step.symbol}: ${step.when} does not hold`);
   }
-  return evaluate(step.formula, names);
+  const value = () => evaluate(step.formula, names);
+  return Object.values(step.inputs).some(columnKey) ? columns.once(step, value) : value();
 }
 
 /** Return a value as a derivation writes it: integers as text, lists item by item. */
@@ -53,7 +82,7 @@ function expand(program, subject, payoutAddress, own, columns) {
       step.inputs[name] = bound(binding, own, values);
     }
     if (template.note && typeof template.note === "object") step.note = own[template.note.own];
-    const value = evaluateStep(step, columns) ?? BigInt(template.value);
+    const value = evaluateStep(step, columns);
     values.set(step.symbol, value);
     step.value = String(value);
     return step;
@@ -74,12 +103,11 @@ function expand(program, subject, payoutAddress, own, columns) {
 
 /** Evaluate every step of a derivation again; return how many, and what did not come out. */
 function recheck(derivation, columns) {
-  const outcome = { evaluated: 0, taken: 0, wrong: [] };
+  const outcome = { evaluated: 0, wrong: [] };
   for (const step of derivation.steps) {
     try {
       const value = evaluateStep(step, columns);
-      if (value === undefined) outcome.taken += 1;
-      else if (String(value) === step.value) outcome.evaluated += 1;
+      if (String(value) === step.value) outcome.evaluated += 1;
       else outcome.wrong.push(`${step.symbol} is ${value}, not ${step.value}`);
     } catch (error) {
       outcome.wrong.push(error.message);

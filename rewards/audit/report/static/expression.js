@@ -4,7 +4,7 @@
  * to the browser's own evaluation, so a formula cannot do anything but arithmetic.
  */
 
-const TOKEN = /\s*(?:(\d+)|'([^']*)'|([A-Za-z_]\w*)|(\*\*|\/\/|==|!=|<=|>=|[-+*%<>(),]))/y;
+const TOKEN = /\s*(?:(\d+)|'([^']*)'|([A-Za-z_]\w*)|(\*\*|\/\/|==|!=|<=|>=|[-+*%<>(),[\]]))/y;
 
 /** Return Python's floor division of two BigInts. */
 function floorDivide(a, b) {
@@ -29,8 +29,17 @@ const FUNCTIONS = {
   min: (...values) => values.reduce((a, b) => (a < b ? a : b)),
   sum: (values) => values.reduce((a, b) => a + b, 0n),
   len: (values) => BigInt(values.length),
+  sorted: (values) => [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)),
   zip: (first, second) => first.map((value, i) => [value, second[i]]),
+  enumerate: (values) => values.map((value, i) => [BigInt(i), value]),
 };
+
+/** Return an item of a list as Python does: a negative index counts from the end. */
+function item(values, index) {
+  const at = Number(index < 0n ? index + BigInt(values.length) : index);
+  if (!(at >= 0 && at < values.length)) throw new Error(`formula: no item ${index}`);
+  return values[at];
+}
 
 const COMPARISONS = {
   "==": (a, b) => a === b,
@@ -145,10 +154,20 @@ class Parser {
       const value = this.factor();
       return (names) => -value(names);
     }
-    const base = this.atom();
+    const base = this.subscripted();
     if (!this.take("**")) return base;
     const exponent = this.factor();
     return (names) => base(names) ** exponent(names);
+  }
+
+  subscripted() {
+    let value = this.atom();
+    while (this.take("[")) {
+      const [list, index] = [value, this.disjunction()];
+      this.expect("]");
+      value = (names) => item(list(names), index(names));
+    }
+    return value;
   }
 
   atom() {
@@ -179,22 +198,23 @@ class Parser {
     return (names) => apply(...values.map((value) => value(names)));
   }
 
-  /** `sum(f * s for f, s in zip(x, y))`: the only place where a formula binds names. */
-  comprehension(apply, item) {
+  /** `sum(f * s for f, s in zip(x, y) if f > 0)`: the only place where a formula binds names. */
+  comprehension(apply, made) {
     const bound = [this.name()];
     while (this.take(",")) bound.push(this.name());
     this.expect("in");
     const source = this.disjunction();
+    const holds = this.take("if") ? this.disjunction() : () => true;
     this.expect(")");
     return (names) => {
-      const rows = source(names);
-      return apply(
-        rows.map((row) => {
-          const values = bound.length > 1 ? row : [row];
-          const own = Object.fromEntries(bound.map((name, i) => [name, values[i]]));
-          return item({ ...names, ...own });
-        }),
-      );
+      const scope = { ...names };
+      const values = [];
+      for (const row of source(names)) {
+        if (bound.length === 1) scope[bound[0]] = row;
+        else bound.forEach((name, i) => (scope[name] = row[i]));
+        if (holds(scope)) values.push(made(scope));
+      }
+      return apply(values);
     };
   }
 

@@ -83,6 +83,7 @@ class Epoch {
     this.accounts = new ChunkedTable("accounts", head.accounts, readText);
     this.nodes = new ChunkedTable("nodes", head.nodes, readText);
     this.wallets = new ChunkedTable("wallets", head.wallets, readText);
+    this.columns = new Columns(head.columns, readText);
   }
 
   get tree() {
@@ -95,8 +96,8 @@ class Epoch {
   }
 
   /** Return a wallet's derivation, from its row. */
-  walletDerivation(
-    [id, account, signatures, connections, certified, ux, stake, program],
+  async walletDerivation(
+    [id, account, signatures, connections, certified, ux, stake, number],
     position,
   ) {
     const own = {
@@ -107,11 +108,10 @@ class Epoch {
       stake_weight: BigInt(stake),
       position: BigInt(position),
     };
-    return this.accounts
-      .at(account)
-      .then(([address]) =>
-        expand(this.head.programs[program], id, address, own, this.head.columns),
-      );
+    const program = this.head.programs[number];
+    await this.columns.load(program.steps);
+    const [address] = await this.accounts.at(account);
+    return expand(program, id, address, own, this.columns);
   }
 
   async wallet(position) {
@@ -119,7 +119,9 @@ class Epoch {
   }
 
   async node(position) {
-    return (await this.nodes.at(position))[2];
+    const derivation = (await this.nodes.at(position))[2];
+    await this.columns.load(derivation.steps);
+    return derivation;
   }
 
   /** Return {account, parts, ledger, leaf} of a row of the accounts. */
@@ -149,7 +151,7 @@ class Epoch {
       origin: "from " + (parts.map((part) => part.subject).join(", ") || "adjustments alone"),
     };
     const program = this.head.account_program;
-    const derivation = expand(program, account, account, own, this.head.columns);
+    const derivation = expand(program, account, account, own, this.columns);
     adjustments.forEach(([value, reason, approver], i) => {
       derivation.facts[`adjustment ${i + 1}`] = `${value}: ${reason} (approved by ${approver})`;
     });
