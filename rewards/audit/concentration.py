@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import accumulate
+from operator import mul
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,15 +20,15 @@ def gini(amounts: Iterable[int]) -> Fraction:
     count, total = len(ascending), sum(ascending)
     if not total:
         return Fraction(0)
-    ranked = sum(i * amount for i, amount in enumerate(ascending, start=1))
+    ranked = sum(map(mul, ascending, range(1, count + 1)))
     return Fraction(2 * ranked, count * total) - Fraction(count + 1, count)
 
 
 def top_share(amounts: Iterable[int], count: int) -> Fraction:
     """Return the share of the sum that the `count` largest amounts hold; 0 of nothing."""
-    descending = sorted(amounts, reverse=True)
-    total = sum(descending)
-    return Fraction(sum(descending[:count]), total) if total else Fraction(0)
+    ascending = sorted(amounts)
+    total = sum(ascending)
+    return Fraction(sum(ascending[-count:]), total) if total else Fraction(0)
 
 
 def lorenz(amounts: Iterable[int]) -> list[tuple[Fraction, Fraction]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rewards.audit.checks.review import (
@@ -33,23 +33,41 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from rewards.files.epoch import ComputedEpoch
     from rewards.files.streams import Content
     from rewards.rules.records import Opening
 
 SHOWN_BYTES = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a recomputation came to.
+
+    Attributes:
+        findings: The altered files first; none when every byte, proof and identity is right.
+        recomputed: The epoch; None where it could not be computed.
+    """
+
+    findings: list[Finding]
+    recomputed: ComputedEpoch | None = None
+
+
 def verify_epoch(
     folder: Path, previous: Path | None = None, inputs: Path | None = None
 ) -> list[Finding]:
-    """Return everything in which a published epoch is not what its inputs make of it.
+    """Return the findings of a `verification`."""
+    return verification(folder, previous, inputs).findings
+
+
+def verification(
+    folder: Path, previous: Path | None = None, inputs: Path | None = None
+) -> Verification:
+    """Find everything in which a published epoch is not what its inputs make of it.
 
     The folder alone is enough: what the predecessor handed over is recorded in it. With `previous`
     that record is held against the predecessor itself, with `inputs` the inputs are held against
     those files.
-
-    Returns:
-        Findings, the altered files first; none when every byte, proof and identity is right.
 
     Raises:
         InvalidInput: There is no published folder, or `previous` or `inputs` cannot be read.
@@ -57,10 +75,10 @@ def verify_epoch(
     try:
         published = PublishedEpoch(folder)
     except CheckFailed as error:
-        return list(error.findings)
+        return Verification(list(error.findings))
     except InvalidInput as error:
         if _was_published(folder):  # all there but a readable manifest
-            return list(error.findings)
+            return Verification(list(error.findings))
         raise
     altered = published.altered_files()
     predecessor = PublishedEpoch(previous) if previous else None
@@ -68,17 +86,17 @@ def verify_epoch(
     findings += _input_findings(published, inputs) if inputs else []
     if any(_is_source(finding.file) for finding in altered):
         # What would be computed from altered sources says nothing more.
-        return altered + findings
+        return Verification(altered + findings)
     try:
         reviewer = recorded_reviewer(published, previous)
     except InvalidInput as error:
-        return [*altered, *findings, *error.findings]
+        return Verification([*altered, *findings, *error.findings])
     try:
         opening = published.own_opening()
         checked = check_inputs(read_inputs(folder / INPUTS_FOLDER), opening)
         expected = compute(checked, opening, reviewer)
     except (InvalidInput, InvariantBroken) as error:
-        return [*altered, *findings, *_as_findings(error)]
+        return Verification([*altered, *findings, *_as_findings(error)])
     different = _byte_findings(published, expected.files)
     if isinstance(expected.distribution, Distribution):
         # Of a large tree every byte was compared: equal children of equal parents, up to the root.
@@ -91,7 +109,7 @@ def verify_epoch(
     # An altered file that equals its recomputation byte for byte is a link, or the like.
     named = {finding.file for finding in different}
     different += [finding for finding in altered if finding.file not in named]
-    return different + findings
+    return Verification(different + findings, expected)
 
 
 def require_verified(folder: Path, previous: Path | None = None) -> PublishedEpoch:

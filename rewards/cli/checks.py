@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rewards.audit.checks.model import CheckFinding
     from rewards.audit.checks.review import CheckReport
+    from rewards.files.epoch import ComputedEpoch
     from rewards.files.published import PublishedEpoch
 
 
@@ -101,19 +102,26 @@ def report_on(
     waivers_file: Path | None,
     *,
     against: PublishedEpoch | None = None,
+    recomputed: ComputedEpoch | None = None,
 ) -> CheckReport:
     """Return the report on a published epoch: as recorded, or under the limits that hold now.
 
-    With `against` its tables are looked at in place of the predecessor's.
+    With `against` its tables are looked at in place of the predecessor's. An epoch that was just
+    `recomputed` is not computed again.
     """
     if not (checks_file or waivers_file) and is_recorded(published):
-        return review_published(published, against=against)
+        return review_published(published, against=against, recomputed=recomputed)
     season = Season.around(published.folder)
     asked = reviewer_for(
         previous, season=season.root if season else None, checks=checks_file, waivers=waivers_file
     )
     return review_published(
-        published, previous, limits=asked.limits, waivers=asked.waivers, against=against
+        published,
+        previous,
+        limits=asked.limits,
+        waivers=asked.waivers,
+        against=against,
+        recomputed=recomputed,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from rewards.errors import Finding, InvalidInput
 from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
 from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
 from rewards.rules.records import sum_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SHOWN_PER_CHECK = 3
 
@@ -74,14 +78,15 @@ def command(
     report = reviewer.last_report
     report.require_unblocked()
     fresh = publish_epoch(computed, out)
+    summary = _summary(computed, out, fresh=fresh)
     answer(
-        {**_summary(computed, out, fresh=fresh), "checks": report.as_json()},
+        {**summary, "checks": report.as_json()} if as_json else None,
         as_json=as_json,
-        text=lambda: _show(computed, report, out, fresh=fresh),
+        text=lambda: _show(computed, report, summary),
     )
 
 
-def _summary(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> dict[str, object]:
+def _summary(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> dict[str, Any]:
     distribution = epoch.distribution
     return {
         "ok": True,
@@ -96,7 +101,7 @@ def _summary(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> dict[str, objec
     }
 
 
-def _show(epoch: ComputedEpoch, report: CheckReport, out: Path, *, fresh: bool) -> None:
+def _show(epoch: ComputedEpoch, report: CheckReport, summary: Mapping[str, Any]) -> None:
     rows = [
         (
             identity.name.replace("_", " "),
@@ -118,12 +123,12 @@ def _show(epoch: ComputedEpoch, report: CheckReport, out: Path, *, fresh: bool) 
             click.echo(f" {move.step:<8} {move.node_id}: {move.before} to {move.after}")
             click.echo(f"          {move.reason}")
         click.echo()
+    out = summary["out"]
     show_report(report, per_check=SHOWN_PER_CHECK, more=f"rewards checks {out}")
-    summary = _summary(epoch, out, fresh=fresh)
-    click.echo(f"epoch amount   {format_wct(int(str(summary['epoch_amount'])))} WCT")
+    click.echo(f"epoch amount   {format_wct(int(summary['epoch_amount']))} WCT")
     click.echo(f"cumulative     {format_wct(int(str(summary['cumulative_total'])))} WCT")
     click.echo(f"leaves         {summary['leaf_count']}")
     click.echo(f"root           {summary['merkle_root'] or 'none: nobody has an amount'}")
     click.echo(f"manifest hash  {summary['manifest_hash']}")
-    click.echo(f"{'published as' if fresh else 'already there:'}   {out}")
+    click.echo(f"{'published as' if summary['published'] else 'already there:'}   {out}")
     click.echo(f"next: rewards verify {out}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rewards.audit.checks.review import not_at_hand
-from rewards.audit.verify import verify_epoch
+from rewards.audit.verify import Verification, verification
 from rewards.cli.attestations import AttestationsAsked, attestation_options
 from rewards.cli.checks import counts_text, report_on
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, show_findings
@@ -92,7 +92,8 @@ def _verify(
     *,
     quiet: bool,
 ) -> dict[str, Any]:
-    findings = _findings(epoch, inputs)
+    outcome = _recomputed(epoch, inputs)
+    findings = outcome.findings
     result: dict[str, Any] = {"out": str(epoch.folder)}
     if not findings:
         published = PublishedEpoch(epoch.folder)
@@ -109,7 +110,7 @@ def _verify(
         unseen = not_at_hand(published, epoch.previous)
         if unseen:
             result["trusted_checks"] = unseen
-        report = report_on(published, epoch.previous, None, None)
+        report = report_on(published, epoch.previous, None, None, recomputed=outcome.recomputed)
         result["checks"] = {"recorded": report.recorded, "counts": report.counts}
         if not quiet:
             note(f"epoch {manifest.epoch}: recomputed, held against {against}: equal")
@@ -133,14 +134,14 @@ def _verify(
     return result
 
 
-def _findings(epoch: Located, inputs: Path | None) -> list[Finding]:
+def _recomputed(epoch: Located, inputs: Path | None) -> Verification:
     """Verify one epoch; inside a season even one that cannot be read is only that one's finding."""
     try:
-        return verify_epoch(epoch.folder, epoch.previous, inputs)
+        return verification(epoch.folder, epoch.previous, inputs)
     except FindingsError as error:
         if epoch.number is None:
             raise
-        return list(error.findings)
+        return Verification(list(error.findings))
 
 
 def _verify_on_chain(

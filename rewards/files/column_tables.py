@@ -28,7 +28,7 @@ from rewards.files.grammar import (
 )
 from rewards.files.streams import ahead
 from rewards.merkle.batch import THREADS, blocks, is_checksummed
-from rewards.rules.columns import Addresses, ColumnTable, Words, compact, stable_order
+from rewards.rules.columns import Addresses, ColumnTable, Rows, Words, compact, stable_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,13 +64,22 @@ def _require(holds: object) -> None:
 
 
 def read_columns(
-    handle: BinaryIO, table: Table, record: Callable[..., Any]
+    handle: BinaryIO, table: Table, record: Callable[..., Any], *, some: bool = False
 ) -> ColumnTable[Any] | None:
-    """Return the rows of a CSV file in the order of the key; None where it is not plain."""
+    """Return the rows of a CSV file in the order of the key; None where it is not plain.
+
+    Args:
+        handle: The file, at its start.
+        table: Its columns.
+        record: What makes a record of a row.
+        some: Whether the file may have other columns, which are not read.
+    """
     try:
-        names = _header(handle, table)
+        names = _header(handle, table, some=some)
         parts = list(
-            ahead(lambda lines: _parse(_read_csv(lines, names), table), _lines(handle), THREADS)
+            ahead(
+                lambda lines: _parse(_read_csv(lines, names, table), table), _lines(handle), THREADS
+            )
         )
     except (_Odd, GrammarError, UnicodeDecodeError, pa.ArrowInvalid):
         return None
@@ -93,12 +102,13 @@ def give_back_memory() -> None:
         trim(0)
 
 
-def _header(handle: BinaryIO, table: Table) -> list[str]:
+def _header(handle: BinaryIO, table: Table, *, some: bool) -> list[str]:
     line = handle.readline(LINE_LIMIT).removeprefix(b"\xef\xbb\xbf")
     _require(line.endswith(b"\n"))
     names = line.rstrip(b"\r\n").decode("ascii").split(",")
     required = {column.name for column in table.columns if column.default is None}
-    _require(len(names) == len(set(names)) and required <= set(names) <= set(table.header))
+    _require(len(names) == len(set(names)) and required <= set(names))
+    _require(some or set(names) <= set(table.header))
     return names
 
 
@@ -123,7 +133,7 @@ def _plain(lines: bytes) -> bytes:
     return lines
 
 
-def _read_csv(lines: bytes, names: Sequence[str]) -> pa.Table:
+def _read_csv(lines: bytes, names: Sequence[str], table: Table) -> pa.Table:
     return arrow_csv.read_csv(
         pa.BufferReader(lines),
         read_options=arrow_csv.ReadOptions(
@@ -131,7 +141,9 @@ def _read_csv(lines: bytes, names: Sequence[str]) -> pa.Table:
         ),
         parse_options=arrow_csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=[name for name in names if name in table.header],
+            strings_can_be_null=False,
         ),
         # Arrow's own pool would keep what the texts took.
         memory_pool=pa.system_memory_pool(),
@@ -282,6 +294,16 @@ COLUMN_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray], Any]] = {
     parse_integer: _integers,
     parse_published: _published_integers,
 }
+
+
+def with_same(key: str, rows: ColumnTable[Any], others: ColumnTable[Any]) -> tuple[Rows, Rows]:
+    """Return the rows of two tables that have the same text as key, side by side."""
+    places = pc.index_in(rows.columns[key], value_set=others.columns[key])
+    found = pc.is_valid(places).to_numpy(zero_copy_only=False)
+    return (
+        Rows(rows, np.flatnonzero(found)),
+        Rows(others, places.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)),
+    )
 
 
 # --- writing ---------------------------------------------------------------------------------

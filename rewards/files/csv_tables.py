@@ -315,11 +315,17 @@ def _is_new(row: Row, table: Table, seen: dict[str, int], found: list[Finding]) 
 
 
 def read_by_column(
-    path: Path, table: Table, record: Callable[..., Any], *, by_column: bool | None = None
+    path: Path,
+    table: Table,
+    record: Callable[..., Any],
+    *,
+    by_column: bool | None = None,
+    some: bool = False,
 ) -> Any:  # noqa: ANN401 - a table of columns, whose type needs numpy
     """Return a large file's records, held by column in the order of the key.
 
-    None where the file is small, or so written that only `read_table` can judge it.
+    None where the file is small, or so written that only `read_table` can judge it. With `some` the
+    file may have more columns than the table.
     """
     try:
         with open_table(path, table.name) as handle:
@@ -329,7 +335,7 @@ def read_by_column(
                 return None
             from rewards.files import column_tables  # noqa: PLC0415 - small epochs load no Arrow
 
-            return column_tables.read_columns(handle, table, record)
+            return column_tables.read_columns(handle, table, record, some=some)
     except InvalidInput:
         return None
 

@@ -176,18 +176,27 @@ class PublishedFolder:
         Raises:
             CheckFailed: The bytes are not those that the manifest names.
         """
-        digest = self.manifest.files.get(name)
-        altered = Finding(name, "is altered: not the manifest's SHA-256", TAKE_AGAIN)
-        found = self._digest(name)  # read in blocks: another file may have any size
-        if found != digest:
-            raise CheckFailed(found if isinstance(found, Finding) else altered)
+        self.require_digest(name)  # read in blocks: another file may have any size
         try:
             content = read_bytes(self.folder / name, name, limit)
         except InvalidInput as error:
             raise CheckFailed(error.findings) from error
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise CheckFailed(altered)
+        self._require_named(name, hashlib.sha256(content).hexdigest())
         return content
+
+    def require_digest(self, name: str) -> None:
+        """Check a file against the manifest.
+
+        Raises:
+            CheckFailed: The bytes are not those that the manifest names.
+        """
+        self._require_named(name, self._digest(name))
+
+    def _require_named(self, name: str, digest: str | Finding) -> None:
+        if isinstance(digest, Finding):
+            raise CheckFailed(digest)
+        if digest != self.manifest.files.get(name):
+            raise CheckFailed(Finding(name, "is altered: not the manifest's SHA-256", TAKE_AGAIN))
 
     def read_json(self, name: str, limit: int) -> dict[str, Any]:
         """Return a JSON file, checked against the manifest."""

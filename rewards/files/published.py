@@ -13,8 +13,10 @@ from rewards.files.outputs import ALLOCATIONS, STATE_FORMAT, state_from
 from rewards.rules.records import Account, Address, Allocation, Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from rewards.files.csv_tables import Table
 
 __all__ = ["TAKE_AGAIN", "Manifest", "PublishedEpoch", "sha256_of"]
 
@@ -64,6 +66,18 @@ class PublishedEpoch(PublishedFolder):
         if findings:
             raise InvalidInput(findings)
         return tuple(Allocation(*row.values) for row in rows)
+
+    def some_columns(self, table: Table, record: Callable[..., Any]) -> Any:  # noqa: ANN401
+        """Return some columns of a very long table, by column; None where it is not so long.
+
+        Raises:
+            CheckFailed: The file is not the one that the manifest names.
+        """
+        path = self.folder / table.name
+        rows = read_by_column(path, table, record, by_column=self._by_column, some=True)
+        if rows is not None:
+            self.require_digest(table.name)
+        return rows
 
     def opening_for_successor(self) -> Opening:
         """Return this epoch as its successor opens on it.

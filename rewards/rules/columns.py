@@ -17,11 +17,14 @@ import numpy as np
 from rewards.rules.records import Account, Address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from numpy.typing import NDArray
 
 R = TypeVar("R")
+
+KEY_BITS = 62
+"""Leading bits of wide integers that are compared as a machine number first."""
 
 BLOCK = 1 << 16
 """Rows that are made into records at a time."""
@@ -66,6 +69,34 @@ class Addresses:
         digits = self.octets.tobytes().hex()
         return [Address("0x" + digits[at : at + 40]) for at in range(0, len(digits), 40)]
 
+    def take(self, rows: NDArray[np.int64]) -> Addresses:
+        """Return some of the rows."""
+        return self[rows]
+
+    def __ne__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]
+        """Return whether each row differs from the same row of another column."""
+        return np.asarray((self.octets != other.octets).any(axis=1))  # type: ignore[attr-defined]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def are_among(self, few: Collection[Address]) -> NDArray[np.bool_]:
+        """Return whether each row is one of a few addresses."""
+        wanted = {bytes.fromhex(address[2:]) for address in few}
+        heads = np.frombuffer(b"".join(address[:8] for address in wanted), ">u8")
+        # The first eight bytes leave few others.
+        among = np.isin(_word(self.octets, 0), heads.astype(np.uint64))
+        rows = np.flatnonzero(among)
+        suspects = self.octets[rows].tobytes()
+        among[rows] = [suspects[at : at + 20] in wanted for at in range(0, len(suspects), 20)]
+        return among
+
+    def repeated(self, limit: int) -> Addresses:
+        """Return the addresses, in order, that stand in more than `limit` rows."""
+        ordered = self[self.order()]
+        starts = np.flatnonzero(ordered.is_new())
+        counts = np.diff(starts, append=len(ordered))
+        return ordered[starts[counts > limit]]
+
     def order(self) -> NDArray[np.int64]:
         """Return the rows in address order; equal addresses keep the order in which they stand."""
         return stable_order(self.octets)
@@ -91,6 +122,20 @@ class Words:
     def __getitem__(self, rows: Any) -> Words:  # noqa: ANN401
         """Return some of the rows."""
         return Words(self.numbers[rows], self.words)
+
+    def take(self, rows: NDArray[np.int64]) -> Words:
+        """Return some of the rows."""
+        return self[rows]
+
+    def __eq__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]
+        """Return whether each row's value is this one."""
+        return np.array([word == other for word in self.words], np.bool_)[self.numbers]
+
+    def __ne__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]
+        """Return whether each row's value is another one."""
+        return ~(self == other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def tolist(self) -> list[Any]:
         """Return the values row by row."""
@@ -125,8 +170,8 @@ def _word(octets: NDArray[np.uint8], at: int) -> NDArray[np.uint64]:
 class ColumnTable(Sequence[R]):
     """Records held by column.
 
-    Columns are numpy arrays, `Addresses`, `Words`, or anything else with slices, a length and
-    `tolist`. Integers may be stored in numpy's types where they fit; they are given out exact.
+    Columns are numpy arrays, `Addresses`, `Words`, or anything else with slices, a length, `take`
+    and `tolist`. Integers may be stored in numpy's types where they fit; they are given out exact.
     """
 
     def __init__(self, record: Callable[..., R], columns: Mapping[str, Any]) -> None:
@@ -157,11 +202,65 @@ class ColumnTable(Sequence[R]):
         row = range(len(self))[index]
         return next(iter(self[row : row + 1]))
 
+    def take(self, rows: NDArray[np.int64]) -> ColumnTable[R]:
+        """Return some of the rows."""
+        return ColumnTable(
+            self.record, {name: column.take(rows) for name, column in self.columns.items()}
+        )
+
     def __iter__(self) -> Iterator[R]:
         """Yield the rows as records."""
         for start in range(0, len(self), BLOCK):
             cells = (column[start : start + BLOCK].tolist() for column in self.columns.values())
             yield from (self.record(*row) for row in zip(*cells, strict=True))
+
+
+class Rows:
+    """Some rows of a table, looked up block by block."""
+
+    def __init__(self, table: ColumnTable[Any], rows: NDArray[np.int64]) -> None:
+        self.columns = table.columns
+        self._table = table
+        self._rows = rows
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice) -> ColumnTable[Any]:
+        """Return some of them as a table."""
+        return self._table.take(self._rows[rows])
+
+
+def matching(holds: Callable[..., Any], tables: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows, those of several tables side by side, for which a condition holds."""
+    for start in range(0, len(tables[0]), BLOCK):
+        parts = [table[start : start + BLOCK] for table in tables]
+        found = np.flatnonzero(holds(*parts))
+        if len(found):
+            yield from zip(*(part.take(found) for part in parts), strict=True)
+
+
+def paid_to(
+    table: ColumnTable[Any], addresses: Collection[Address], names: Sequence[str]
+) -> ColumnTable[tuple[Any, ...]]:
+    """Return some columns of the rows whose payout address is one of a few."""
+    columns = table.columns
+    some = ColumnTable(lambda *cells: cells, {name: columns[name] for name in names})
+    return some.take(np.flatnonzero(columns["payout_address"].are_among(addresses)))
+
+
+def ascending(column: NDArray[Any]) -> list[int]:
+    """Return the integers of a column, all but zeros, in ascending order.
+
+    Ordered by their leading bits, they are nearly in order, which makes Python's sort quick.
+    """
+    values = column[np.flatnonzero(column)]
+    if not len(values):
+        return []
+    shift = max(int(values.max()).bit_length() - KEY_BITS, 0)
+    order = np.argsort((values >> shift).astype(np.int64))
+    return sorted(values[order].tolist())
 
 
 class LedgerColumns(Mapping[Address, Account]):

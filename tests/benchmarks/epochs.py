@@ -39,8 +39,8 @@ def write_epochs(folder: Path, wallets: int) -> tuple[Path, Path]:
     """Write the inputs of two consecutive epochs; nine of ten addresses are in both."""
     addresses = [_address(number) for number in range(wallets + wallets // 10)]
     return (
-        _write(folder / "inputs-1", 1, addresses[:wallets]),
-        _write(folder / "inputs-2", 2, addresses[wallets // 10 :]),
+        _write(folder / "inputs-1", 1, addresses[:wallets], 0),
+        _write(folder / "inputs-2", 2, addresses[wallets // 10 :], wallets // 10),
     )
 
 
@@ -50,7 +50,8 @@ def _address(number: int) -> str:
     return to_checksum(address) if number % 10 else address
 
 
-def _write(folder: Path, epoch: int, addresses: list[str]) -> Path:
+def _write(folder: Path, epoch: int, addresses: list[str], first: int) -> Path:
+    """Write an input folder; the ids count from `first`, so that a wallet keeps its address."""
     folder.mkdir(parents=True)
     genesis = "genesis = true\n" if epoch == 1 else ""
     (folder / "epoch.toml").write_text(EPOCH.format(epoch=epoch, next=epoch + 1, genesis=genesis))
@@ -67,7 +68,7 @@ def _write(folder: Path, epoch: int, addresses: list[str]) -> Path:
             certified = "true" if number % 5 == 0 else "false"
             ux_score = "1" if number % 3 else f"0.{source.randrange(1000, 10000)}"
             file.write(
-                f"wallet-{number:08d},{address},{signatures // 7},{signatures},{certified},"
+                f"wallet-{first + number:08d},{address},{signatures // 7},{signatures},{certified},"
                 f"{ux_score},{source.randrange(10**24)}\n"
             )
     return folder

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.model import Earlier, EarlierRow, EarlierTable
 from rewards.errors import CheckFailed, InvalidInput
+from rewards.files.csv_tables import Column, Table
+from rewards.files.grammar import parse_address, parse_identifier, parse_published
 from rewards.files.outputs import INPUTS_FOLDER
 from rewards.files.published import PublishedEpoch
 from rewards.rules.records import Address
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLE_LIMIT = 1 << 32
+WALLETS = Table(
+    "wallets.csv",
+    (
+        Column("wallet_id", parse_identifier),
+        Column("payout_address", parse_address),
+        Column("amount", parse_published),
+    ),
+    key="wallet_id",
+)
+"""What is looked at of a published wallet."""
+
 LOOK_BACK = 64
 """Epochs that are looked back for a program's last table: two months of daily epochs."""
 
@@ -52,21 +65,31 @@ def read_earlier(folders: Iterable[Path], previous_hash: str | None) -> Earlier:
     Raises:
         CheckFailed: A table on the way was altered.
     """
-    nodes = wallets = None
+    epochs = find_earlier(folders, previous_hash)
+    nodes, wallets = epochs["nodes"], epochs["wallets"]
+    return Earlier(
+        _table(nodes, "nodes.csv", "node_id", "paid") if nodes else None,
+        _table(wallets, WALLETS.name, "wallet_id", "amount") if wallets else None,
+    )
+
+
+def find_earlier(
+    folders: Iterable[Path], previous_hash: str | None
+) -> dict[str, PublishedEpoch | None]:
+    """Return per program the last epoch in which it ran, as `read_earlier` finds it."""
+    found: dict[str, PublishedEpoch | None] = {"nodes": None, "wallets": None}
     expected = previous_hash
     for folder in folders:
         published = _open(folder)
         if published is None or expected is None or published.manifest.hash != expected:
             break
-        files = published.manifest.files
-        if nodes is None and f"{INPUTS_FOLDER}nodes.csv" in files:
-            nodes = _table(published, "nodes.csv", "node_id", "paid")
-        if wallets is None and f"{INPUTS_FOLDER}wallet_scores.csv" in files:
-            wallets = _table(published, "wallets.csv", "wallet_id", "amount")
-        if nodes and wallets:
+        for program, table in (("nodes", "nodes.csv"), ("wallets", "wallet_scores.csv")):
+            if found[program] is None and f"{INPUTS_FOLDER}{table}" in published.manifest.files:
+                found[program] = published
+        if all(found.values()):
             break
         expected = published.manifest.previous_hash
-    return Earlier(nodes, wallets)
+    return found
 
 
 def _open(folder: Path) -> PublishedEpoch | None:
@@ -78,21 +101,26 @@ def _open(folder: Path) -> PublishedEpoch | None:
 
 def _table(published: PublishedEpoch, name: str, key: str, amount: str) -> EarlierTable:
     try:
-        content = published.read(name, TABLE_LIMIT)
+        rows: Any = published.some_columns(WALLETS, _wallet_row) if name == WALLETS.name else None
+        if rows is None:
+            rows = _rows(published.read(name, TABLE_LIMIT), key, amount)
     except CheckFailed as error:
         raise CheckFailed(
             [replace(found, file=f"{published}/{found.file}") for found in error.findings]
         ) from error
-    rows = csv.DictReader(io.StringIO(content.decode()))
-    return EarlierTable(
-        published.manifest.epoch,
-        published.manifest.hash,
-        {
-            row[key]: EarlierRow(
-                Address(row["payout_address"]),
-                int(row[amount]),
-                int(row["score"]) if row.get("score") else None,
-            )
-            for row in rows
-        },
-    )
+    return EarlierTable(published.manifest.epoch, published.manifest.hash, rows)
+
+
+def _wallet_row(_: str, payout_address: Address, amount: int) -> EarlierRow:
+    return EarlierRow(payout_address, amount)
+
+
+def _rows(content: bytes, key: str, amount: str) -> dict[str, EarlierRow]:
+    return {
+        row[key]: EarlierRow(
+            Address(row["payout_address"]),
+            int(row[amount]),
+            int(row["score"]) if row.get("score") else None,
+        )
+        for row in csv.DictReader(io.StringIO(content.decode()))
+    }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rewards.rules.integers import WAD, format_decimal
+from rewards.rules.records import sum_of
+from rewards.rules.tables import ascending_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sequence
     from fractions import Fraction
 
     from rewards.rules.parameters import Parameter
@@ -36,11 +40,39 @@ class EarlierRow:
 
 @dataclass(frozen=True, slots=True)
 class EarlierTable:
-    """The last published table of a program: of which epoch, and its rows by id."""
+    """The last published table of a program.
+
+    Attributes:
+        epoch: Of which epoch.
+        manifest_hash: Of its manifest.
+        rows: Its rows by id, or where they are very many a table by column in id order.
+    """
 
     epoch: int
     manifest_hash: str
-    rows: Mapping[str, EarlierRow]
+    rows: Any
+
+    @property
+    def paid(self) -> int:
+        """What the program paid then."""
+        if isinstance(self.rows, Mapping):
+            return sum(row.amount for row in self.rows.values())
+        return sum_of(self.rows, "amount")
+
+    def known(self, rows: Sequence[Any], key: str) -> tuple[Any, Any]:
+        """Return those of some rows in id order whose id has a row here, and these rows."""
+        if not isinstance(self.rows, Mapping) and hasattr(rows, "columns"):
+            from rewards.files.column_tables import with_same  # noqa: PLC0415 - needs Arrow
+
+            table: Any = rows
+            return with_same(key, table, self.rows)
+        before = (
+            self.rows
+            if isinstance(self.rows, Mapping)
+            else dict(zip(self.rows.columns[key].tolist(), self.rows, strict=True))
+        )
+        both = [row for row in rows if getattr(row, key) in before]
+        return both, [before[getattr(row, key)] for row in both]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +95,7 @@ class Earlier:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """Everything that a check may look at."""
 
@@ -71,6 +103,25 @@ class Evidence:
     opening: Opening | None
     result: EpochResult
     earlier: Earlier = field(default_factory=Earlier)
+
+    @cached_property
+    def known(self) -> Mapping[str, tuple[Sequence[Any], Sequence[Any]]]:
+        """Per program the rows whose id is in its earlier table, and the rows there."""
+        return {
+            name: table.known(rows, key) if table else ((), ())
+            for name, key, table, rows in (
+                ("nodes", "node_id", self.earlier.nodes, self.result.nodes),
+                ("wallets", "wallet_id", self.earlier.wallets, self.result.wallets),
+            )
+        }
+
+    @cached_property
+    def amounts(self) -> Mapping[str, list[int]]:
+        """What each program pays an address, by the field of the allocations; ascending, no 0."""
+        return {
+            name: ascending_of(self.result.allocations, name)
+            for name in ("node_amount", "wallet_amount")
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.audit.checks.model import Hit, percent_text, wct_text
 from rewards.files.grammar import parse_decimal
 from rewards.rules.integers import WAD, format_decimal
+from rewards.rules.records import column_of, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +45,7 @@ def pool_plan(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
                 },
                 format_decimal(limits["limit"]),
             )
-    total = sum(row.cumulative for row in evidence.result.allocations)
+    total = sum_of(evidence.result.allocations, "cumulative")
     if limits["total"] is not None and total > limits["total"]:
         yield Hit(
             "pool:total",
@@ -70,7 +71,7 @@ def _capped_pools(evidence: Evidence) -> Iterator[tuple[str, int, int, str | Non
     wallets = evidence.result.wallets
     for pool in ("wallets_eligible", "wallets_certified"):
         column = pool.replace("wallets", "weight")
-        members = sum(getattr(wallet, column) > 0 for wallet in wallets)
+        members = sum(weight > 0 for weight in column_of(wallets, column))
         yield pool, getattr(pools, pool), members, policy.get("wallets.share_cap")
     if policy.get("nodes.bonus_split") == "pro_rata":
         bonus_pool = pools.nodes - pools.nodes * parse_decimal(policy["nodes.alpha"]) // WAD

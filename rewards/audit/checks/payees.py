@@ -3,60 +3,108 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.model import Hit, percent_text, ratio_text, wct_text
 from rewards.audit.concentration import gini, top_share
 from rewards.rules.integers import WAD, format_decimal
+from rewards.rules.records import column_of, sum_of
+from rewards.rules.tables import repeated, rows_paid_to, rows_where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from rewards.audit.checks.model import EarlierTable, Evidence
     from rewards.rules.records import Address
 
-    Rows = list[tuple[str, Address, int]]
-
-PROGRAMS = (("nodes", "node"), ("wallets", "wallet"))
 NAMED_IDS = 20
 """How many ids a finding names at most."""
 
 
-def payees_of(evidence: Evidence, program: str) -> Rows:
-    """Return (id, payout address, amount) of every row of a program, in id order."""
-    if program == "nodes":
-        return [(n.node_id, n.payout_address, n.paid) for n in evidence.result.nodes]
-    return [(w.wallet_id, w.payout_address, w.amount) for w in evidence.result.wallets]
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program, and the field names by which its rows say whom they pay how much.
+
+    Attributes:
+        name: As findings and results call it.
+        kind: What a row is.
+        key: The field that holds a row's id.
+        amount: The field that holds what it is paid.
+        paid_to_address: The field of an allocation that adds up what it pays an address.
+    """
+
+    name: str
+    kind: str
+    key: str
+    amount: str
+    paid_to_address: str
+
+    def rows(self, evidence: Evidence) -> Sequence[Any]:
+        """Return its rows in id order."""
+        rows: Sequence[Any] = getattr(evidence.result, self.name)
+        return rows
+
+    def earlier(self, evidence: Evidence) -> EarlierTable | None:
+        """Return its last table before the epoch."""
+        table: EarlierTable | None = getattr(evidence.earlier, self.name)
+        return table
+
+    def subject(self, row: Any) -> str:  # noqa: ANN401 - a row of either program
+        """Return how findings name a row."""
+        return f"{self.kind}:{getattr(row, self.key)}"
+
+    def paid_to(
+        self, evidence: Evidence, addresses: Collection[Address]
+    ) -> Iterable[tuple[Address, str, int]]:
+        """Return (address, id, amount) of the rows of some addresses, in id order."""
+        found: Iterable[Any] = rows_paid_to(
+            self.rows(evidence), addresses, "payout_address", self.key, self.amount
+        )
+        return found
 
 
-def _earlier(evidence: Evidence, program: str) -> EarlierTable | None:
-    return evidence.earlier.nodes if program == "nodes" else evidence.earlier.wallets
+PROGRAMS = (
+    Program("nodes", "node", "node_id", "paid", "node_amount"),
+    Program("wallets", "wallet", "wallet_id", "amount", "wallet_amount"),
+)
 
 
 def share_jump(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
     """Yield ids whose share of what their program pays moved by more than the limit."""
-    for program, kind in PROGRAMS:
-        rows, table = payees_of(evidence, program), _earlier(evidence, program)
-        paid = sum(amount for _, _, amount in rows)
-        paid_before = sum(row.amount for row in table.rows.values()) if table else 0
+    for program in PROGRAMS:
+        table = program.earlier(evidence)
+        paid = sum_of(program.rows(evidence), program.amount)
+        paid_before = table.paid if table else 0
         if table is None or not paid or not paid_before:
             continue
-        for name, _, amount in rows:
-            if name not in table.rows:
-                continue
-            before = Fraction(table.rows[name].amount, paid_before)
-            after = Fraction(amount, paid)
-            if abs(after - before) * WAD > limits["limit"]:
+        for row, before in _with_large_share(evidence, program, limits["limit"], paid, paid_before):
+            share_before = Fraction(before.amount, paid_before)
+            share = Fraction(getattr(row, program.amount), paid)
+            if abs(share - share_before) * WAD > limits["limit"]:
                 yield Hit(
-                    f"{kind}:{name}",
+                    program.subject(row),
                     {
-                        "share_before": ratio_text(before),
-                        "share_after": ratio_text(after),
+                        "share_before": ratio_text(share_before),
+                        "share_after": ratio_text(share),
                         "earlier_epoch": str(table.epoch),
                     },
                     format_decimal(limits["limit"]),
                 )
+
+
+def _with_large_share(
+    evidence: Evidence, program: Program, limit: int, paid: int, paid_before: int
+) -> Iterator[tuple[Any, ...]]:
+    """Yield known rows that have or had a share above the limit: no other moves by more."""
+    return rows_where(
+        lambda row, before: (
+            (getattr(row, program.amount) > limit * paid // WAD)
+            | (before.amount > limit * paid_before // WAD)
+        ),
+        *evidence.known[program.name],
+    )
 
 
 def say_share_jump(values: Mapping[str, str], limit: str | None) -> str:
@@ -72,21 +120,28 @@ def new_payee(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
     """Yield addresses that never had an amount and now get more than the limit."""
     if evidence.opening is None:
         return
-    paid_to: defaultdict[str, list[str]] = defaultdict(list)
-    for program, kind in PROGRAMS:
-        for name, address, amount in payees_of(evidence, program):
+    found = [
+        row
+        for (row,) in rows_where(
+            lambda row: (row.previous_cumulative == 0) & (row.epoch_amount > limits["limit"]),
+            evidence.result.allocations,
+        )
+    ]
+    paid_to: defaultdict[Address, list[str]] = defaultdict(list)
+    addresses = {row.account for row in found}
+    for program in PROGRAMS:
+        for address, name, amount in program.paid_to(evidence, addresses):
             if amount:
-                paid_to[address].append(f"{kind}:{name}")
-    for row in evidence.result.allocations:
-        if row.previous_cumulative == 0 and row.epoch_amount > limits["limit"]:
-            yield Hit(
-                row.account,
-                {
-                    "epoch_amount": str(row.epoch_amount),
-                    "ids": " ".join(paid_to[row.account][:NAMED_IDS]),
-                },
-                format_decimal(limits["limit"]),
-            )
+                paid_to[address].append(f"{program.kind}:{name}")
+    for row in found:
+        yield Hit(
+            row.account,
+            {
+                "epoch_amount": str(row.epoch_amount),
+                "ids": " ".join(paid_to[row.account][:NAMED_IDS]),
+            },
+            format_decimal(limits["limit"]),
+        )
 
 
 def say_new_payee(values: Mapping[str, str], limit: str | None) -> str:
@@ -97,12 +152,15 @@ def say_new_payee(values: Mapping[str, str], limit: str | None) -> str:
 
 def _moved(evidence: Evidence) -> Iterator[tuple[str, Address, Address, int]]:
     """Yield (subject, old address, new address, earlier epoch) of ids paid to another address."""
-    for program, kind in PROGRAMS:
-        table = _earlier(evidence, program)
-        for name, address, _ in payees_of(evidence, program) if table else ():
-            before = table.rows.get(name) if table else None
-            if table and before and before.payout_address != address:
-                yield f"{kind}:{name}", before.payout_address, address, table.epoch
+    for program in PROGRAMS:
+        table = program.earlier(evidence)
+        if table is None:
+            continue
+        for row, before in rows_where(
+            lambda row, before: row.payout_address != before.payout_address,
+            *evidence.known[program.name],
+        ):
+            yield program.subject(row), before.payout_address, row.payout_address, table.epoch
 
 
 def payout_change(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:  # noqa: ARG001
@@ -124,9 +182,14 @@ def payout_change_owing(evidence: Evidence, limits: Mapping[str, Any]) -> Iterat
 
     A recovery is owed by an address, so who moves the payout away from it moves the pay away too.
     """
-    owed = {row.account: row.recovery_out for row in evidence.result.allocations}
-    for subject, before, after, epoch in _moved(evidence):
-        if owed.get(before, 0) > limits["limit"]:
+    owed = {
+        row.account: row.recovery_out
+        for (row,) in rows_where(
+            lambda row: row.recovery_out > limits["limit"], evidence.result.allocations
+        )
+    }
+    for subject, before, after, epoch in _moved(evidence) if owed else ():
+        if before in owed:
             yield Hit(
                 subject,
                 {
@@ -147,24 +210,17 @@ def say_payout_change_owing(values: Mapping[str, str], limit: str | None) -> str
     )
 
 
-def _per_address(evidence: Evidence, program: str) -> list[int]:
-    amounts: defaultdict[str, int] = defaultdict(int)
-    for _, address, amount in payees_of(evidence, program):
-        amounts[address] += amount
-    return [amount for amount in amounts.values() if amount]
-
-
 def _concentration(
     evidence: Evidence, limits: Mapping[str, Any], measure: str, count: int | None
 ) -> Iterator[Hit]:
-    for program, _ in PROGRAMS:
-        amounts = _per_address(evidence, program)
+    for program in PROGRAMS:
+        amounts = evidence.amounts[program.paid_to_address]
         if not amounts:
             continue
         reached = gini(amounts) if count is None else top_share(amounts, count)
         if reached * WAD > limits["limit"]:
             yield Hit(
-                f"program:{program}",
+                f"program:{program.name}",
                 {measure: ratio_text(reached), "payees": str(len(amounts))},
                 format_decimal(limits["limit"]),
             )
@@ -214,31 +270,27 @@ def say_concentration_gini(values: Mapping[str, str], limit: str | None) -> str:
 
 def shared_address(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
     """Yield addresses that more wallets, or more nodes, than the limit share."""
-    sharing: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
-    for program, _ in PROGRAMS:
-        for name, address, _ in payees_of(evidence, program):
-            sharing[address].setdefault(program, []).append(name)
-    for shared, ids in sorted(sharing.items()):
-        if any(len(names) > limits["limit"] for names in ids.values()):
-            yield Hit(
-                shared,
-                {
-                    key: text
-                    for program, names in sorted(ids.items())
-                    for key, text in (
-                        (f"{program}_count", str(len(names))),
-                        (program, " ".join(names[:NAMED_IDS])),
-                    )
-                },
-                str(limits["limit"]),
-            )
+    shared: set[Address] = set()
+    for program in PROGRAMS:
+        addresses = column_of(program.rows(evidence), "payout_address")
+        shared |= repeated(addresses, limits["limit"])
+    ids: dict[Address, dict[str, list[str]]] = {address: {} for address in sorted(shared)}
+    for program in PROGRAMS:
+        for address, name, _ in program.paid_to(evidence, shared):
+            ids[address].setdefault(program.name, []).append(name)
+    for address, names_of in ids.items():
+        values = {}
+        for name, found in names_of.items():
+            values[f"{name}_count"] = str(len(found))
+            values[name] = " ".join(found[:NAMED_IDS])
+        yield Hit(address, values, str(limits["limit"]))
 
 
 def say_shared_address(values: Mapping[str, str], limit: str | None) -> str:  # noqa: ARG001
     """Word a shared address."""
     parts = [
-        f"{values[f'{program}_count']} {program} ({values[program]})"
-        for program, _ in PROGRAMS
-        if program in values
+        f"{values[f'{program.name}_count']} {program.name} ({values[program.name]})"
+        for program in PROGRAMS
+        if program.name in values
     ]
     return f"one payee for {' and '.join(parts)}: caps and debts count per id"

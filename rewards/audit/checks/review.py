@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.catalogue import BY_NAME, CHECKS
-from rewards.audit.checks.earlier import earlier_folders, read_earlier
+from rewards.audit.checks.earlier import earlier_folders, find_earlier, read_earlier
 from rewards.audit.checks.limits import (
     CHECKS_TOML,
     Limits,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from rewards.files.epoch import ComputedEpoch
     from rewards.files.published import PublishedEpoch
     from rewards.rules.records import EpochResult, Inputs, Opening
 
@@ -352,7 +353,7 @@ def not_at_hand(published: PublishedEpoch, previous: Path | None) -> list[str]:
     """
     if not is_recorded(published):
         return []
-    found = read_earlier(earlier_folders(previous), published.manifest.previous_hash).references()
+    found = find_earlier(earlier_folders(previous), published.manifest.previous_hash)
     recorded = read_recorded(published).references
     return sorted(
         {
@@ -423,6 +424,7 @@ def review_published(
     limits: Limits | None = None,
     waivers: Sequence[Waiver] = (),
     against: PublishedEpoch | None = None,
+    recomputed: ComputedEpoch | None = None,
 ) -> CheckReport:
     """Return the checks' report on a published epoch, for `plan`, `diff` and a look.
 
@@ -433,24 +435,29 @@ def review_published(
         waivers: Used with `limits`.
         against: Look at this epoch's tables in place of the predecessor's, under the limits that
             the epoch records (or the defaults).
+        recomputed: The epoch as `verify` has just computed it, where no file was altered.
 
     Raises:
         CheckFailed: A file was altered.
         InvalidInput: What is recorded is not of the published form.
     """
-    published.require_unaltered()
+    if recomputed is None:
+        published.require_unaltered()
     if limits is None and is_recorded(published):
         recorded = _recorded_report(published)
         if against is None:
             return recorded
         limits, waivers = recorded.limits, recorded.waivers
-    opening = published.own_opening()
-    inputs = check_inputs(read_inputs(published.folder / INPUTS_FOLDER), opening)
+    if recomputed is not None:
+        inputs, opening, result = recomputed.inputs, recomputed.opening, recomputed.result
+    else:
+        opening = published.own_opening()
+        inputs = check_inputs(read_inputs(published.folder / INPUTS_FOLDER), opening)
+        result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
     earlier = read_earlier(
         earlier_folders(against.folder if against else previous),
         against.manifest.hash if against else published.manifest.previous_hash,
     )
-    result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
     evidence = Evidence(inputs, opening, result, earlier)
     return review(evidence, limits or default_limits(), waivers)
 

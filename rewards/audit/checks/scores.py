@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from rewards.audit.checks.model import Hit, wct_text
 from rewards.rules.integers import WAD, format_decimal
 from rewards.rules.records import Tier
+from rewards.rules.tables import rows_where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rewards.audit.checks.model import Evidence
-    from rewards.rules.records import Wallet, WalletResult
 
 
 def score_drift(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
@@ -47,18 +47,20 @@ def say_score_drift(values: Mapping[str, str], limit: str | None) -> str:
 def at_threshold(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
     """Yield wallets whose activity is the threshold, or above it by at most the limit's share."""
     threshold = int(evidence.inputs.policy.canonical.get("wallets.threshold", "0"))
-    for wallet in evidence.result.wallets:
-        above = wallet.activity - threshold
-        if threshold and above >= 0 and above * WAD <= threshold * limits["limit"]:
-            yield Hit(
-                f"wallet:{wallet.wallet_id}",
-                {
-                    "activity": str(wallet.activity),
-                    "threshold": str(threshold),
-                    "amount": str(wallet.amount),
-                },
-                format_decimal(limits["limit"]),
-            )
+    highest = threshold + threshold * limits["limit"] // WAD
+    for (wallet,) in rows_where(
+        lambda wallet: (wallet.activity >= threshold) & (wallet.activity <= highest),
+        evidence.result.wallets if threshold else (),
+    ):
+        yield Hit(
+            f"wallet:{wallet.wallet_id}",
+            {
+                "activity": str(wallet.activity),
+                "threshold": str(threshold),
+                "amount": str(wallet.amount),
+            },
+            format_decimal(limits["limit"]),
+        )
 
 
 def say_at_threshold(values: Mapping[str, str], limit: str | None) -> str:  # noqa: ARG001
@@ -70,21 +72,26 @@ def say_at_threshold(values: Mapping[str, str], limit: str | None) -> str:  # no
     )
 
 
-def _paid_wallets(evidence: Evidence) -> Iterator[tuple[Wallet, WalletResult]]:
-    """Yield what is measured and what is paid, of wallets of a paid tier."""
-    pairs = zip(evidence.inputs.wallets or (), evidence.result.wallets, strict=True)
-    return (pair for pair in pairs if pair[1].tier is not Tier.INELIGIBLE)
+def _wallets_where(
+    evidence: Evidence, holds: Callable[[Any, Any], Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield what is measured and what is paid of the wallets for which a condition holds."""
+    return rows_where(holds, evidence.inputs.wallets or (), evidence.result.wallets)
 
 
 def certified_without_stake(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
     """Yield wallets paid as certified with no more stake than the limit."""
-    for wallet, paid in _paid_wallets(evidence):
-        if paid.tier is Tier.CERTIFIED and wallet.stake_weight <= limits["limit"]:
-            yield Hit(
-                f"wallet:{wallet.wallet_id}",
-                {"stake_weight": str(wallet.stake_weight), "amount": str(paid.amount)},
-                format_decimal(limits["limit"]),
-            )
+    for wallet, paid in _wallets_where(
+        evidence,
+        lambda wallet, paid: (
+            (paid.tier == Tier.CERTIFIED) & (wallet.stake_weight <= limits["limit"])
+        ),
+    ):
+        yield Hit(
+            f"wallet:{wallet.wallet_id}",
+            {"stake_weight": str(wallet.stake_weight), "amount": str(paid.amount)},
+            format_decimal(limits["limit"]),
+        )
 
 
 def say_certified_without_stake(values: Mapping[str, str], limit: str | None) -> str:
@@ -97,17 +104,22 @@ def say_certified_without_stake(values: Mapping[str, str], limit: str | None) ->
 
 def signatures_per_connection(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
     """Yield paid wallets with more signatures per connection than the limit."""
-    for wallet, paid in _paid_wallets(evidence):
-        if wallet.signatures * WAD > limits["limit"] * wallet.connections:
-            yield Hit(
-                f"wallet:{wallet.wallet_id}",
-                {
-                    "signatures": str(wallet.signatures),
-                    "connections": str(wallet.connections),
-                    "amount": str(paid.amount),
-                },
-                format_decimal(limits["limit"]),
-            )
+    for wallet, paid in _wallets_where(
+        evidence,
+        lambda wallet, paid: (
+            (paid.tier != Tier.INELIGIBLE)
+            & (wallet.signatures * WAD > limits["limit"] * wallet.connections)
+        ),
+    ):
+        yield Hit(
+            f"wallet:{wallet.wallet_id}",
+            {
+                "signatures": str(wallet.signatures),
+                "connections": str(wallet.connections),
+                "amount": str(paid.amount),
+            },
+            format_decimal(limits["limit"]),
+        )
 
 
 def say_signatures_per_connection(values: Mapping[str, str], limit: str | None) -> str:

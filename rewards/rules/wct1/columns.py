@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rewards.rules.columns import Addresses, ColumnTable, LedgerColumns, Words, compact
+from rewards.rules.columns import (
+    KEY_BITS,
+    Addresses,
+    ColumnTable,
+    LedgerColumns,
+    Words,
+    compact,
+)
 from rewards.rules.integers import WAD
 from rewards.rules.records import Allocation, WalletResult
 from rewards.rules.wct1.apportion import Apportionment, passes_cap, share
@@ -38,10 +45,6 @@ if TYPE_CHECKING:
 
 Column = Any
 """A numpy array of Python integers."""
-
-KEY_BITS = 62
-"""Leading bits of a remainder that are compared as a machine number first."""
-
 
 BLOCK = 1 << 15
 """Rows that are computed at a time: what lies between the columns then stays in the cache."""
