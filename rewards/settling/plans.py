@@ -32,6 +32,7 @@ from rewards.chain.plan_file import (
     PlannedContract,
     PlannedToken,
 )
+from rewards.chain.sending.movements import RECEIVED, Received
 from rewards.chain.simulation import Simulation
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.grammar import GrammarError, format_time, parse_address, parse_boolean
@@ -247,7 +248,9 @@ class Planner:
         entry = interface(TOKEN).entry("transfer" if owner == sender else "transferFrom")
         values = (self.address, sent) if owner == sender else (owner, self.address, sent)
         call = PlannedCall.of(contract.token, entry, values)
-        return Made(self._plan("fund", [call], GAS["fund"], {"amount": sent}), self.verdict)
+        totals = {"amount": sent, RECEIVED: contract.balance + contract.active.claimed_total}
+        plan = self._plan("fund", [call], GAS["fund"], totals)
+        return Made(replace(plan, sender=sender), self.verdict)
 
     def claim_many(self, gate: ProposalGate) -> Made:
         """Return the plan that claims for everybody who is owed something, simulated before."""
@@ -342,7 +345,10 @@ class Planner:
         self._expect_admin(sender)
         self.verdict.require_ok()
         call = self._call("sweep", asset)
-        return Made(self._plan("sweep", [call], GAS["sweep"], {"amount": amount}), self.verdict)
+        figure = Received(self.address, asset, pays=asset == self.contract.token)
+        received = self.sight.read("figure", figure.read)
+        plan = self._plan("sweep", [call], GAS["sweep"], {"amount": amount, RECEIVED: received})
+        return Made(replace(plan, sender=sender), self.verdict)
 
     def change(self, action: str, name: str, values: Sequence[str]) -> Made:
         """Return the plan that schedules, cancels or makes one of CHANGES.
@@ -414,6 +420,7 @@ class Planner:
             totals=target.totals,
             caps=self.limits.caps(self.sight.first, gas),
             gate=checks.verdict(),
+            sender=terms.sender,
         )
         return Made(plan, None)
 

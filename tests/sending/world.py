@@ -178,7 +178,23 @@ class World:
         call = PlannedCall.of(
             self.token, interface(TOKEN).entry("transfer"), (self.distributor, amount)
         )
-        return self.made("fund", (call,), totals={"amount": amount}, **changes)
+        totals = {"amount": amount, "received": self.received()}
+        return self.made("fund", (call,), **{"totals": totals, "sender": self.sender, **changes})
+
+    def sweep(self) -> Plan:
+        """Plan a sweep of all that the distributor does not owe."""
+        rpc = Node(self.node.url)
+        amount = Distributor(rpc, self.distributor).sweepable(self.token)
+        rpc.close()
+        totals = {"amount": amount, "received": self.received()}
+        return self.plan("sweep", (self.token,), totals=totals, sender=self.sender)
+
+    def received(self) -> int:
+        """Return what the distributor holds, and all that it ever paid."""
+        rpc = Node(self.node.url)
+        claimed = Distributor(rpc, self.distributor).active().claimed_total
+        rpc.close()
+        return self.balance(self.distributor) + claimed
 
     def plan(
         self,
