@@ -16,6 +16,7 @@ from rewards.chain.sending.movements import GIFT_SHARE, Movement, Received
 from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.recovery import recover
 from rewards.errors import CheckFailed
+from rewards.merkle.keccak import keccak256
 from tests.chain.anvil import OTHER_KEY
 from tests.sending.test_machine import submitting
 from tests.sending.world import PAYEES, WCT, World, chain
@@ -43,13 +44,7 @@ def world(node: Anvil) -> World:
 
 def give(world: World, amount: int, *, final: bool = True) -> None:
     """Have somebody else send tokens to the distributor."""
-    other = Account.from_key(OTHER_KEY).address
-    call = interface(TOKEN).call(world.token, "transfer", world.distributor, amount)
-    mint = interface(TOKEN).call(world.token, "mint", other, amount)
-    for sender, data in ((world.sender, mint.data), (other, call.data)):
-        request = {"from": sender, "to": world.token, "data": "0x" + data.hex()}
-        world.node.ask("eth_sendTransaction", request)
-        world.node.ask("anvil_mine", "0x1")
+    world.send_tokens(world.distributor, amount)
     if final:
         world.node.ask("anvil_mine", "0x4", "0x2")
 
@@ -137,16 +132,8 @@ def test_fund__by_others_while_ours_waits__is_not_sent(world: World, tmp_path: P
     with submitting(world, plan, tmp_path) as submission:
         submission.begin()
         submission.machine.sign(submission.intents()[0], world.account)
-    held = world.balance(world.distributor)
-    nonce = world.nonce()
-    request = interface(TOKEN).call(world.token, "transfer", world.distributor, AMOUNT)
-    other = "0x" + "ab" * 20
-    world.node.ask("anvil_impersonateAccount", other)
-    world.node.ask("anvil_setBalance", other, hex(10**18))
-    _set_balance(world, other, AMOUNT)
-    asked = {"from": other, "to": world.token, "data": "0x" + request.data.hex()}
-    world.node.ask("eth_sendTransaction", asked)
-    world.node.ask("anvil_mine", "0x5", "0x2")
+    held, nonce = world.balance(world.distributor), world.nonce()
+    _give_from_elsewhere(world)
     assert world.nonce() == nonce
     with submitting(world, plan, tmp_path) as submission:
         with pytest.raises(CheckFailed, match="--cancel"):
@@ -158,10 +145,20 @@ def test_fund__by_others_while_ours_waits__is_not_sent(world: World, tmp_path: P
     assert world.balance(world.distributor) == held + AMOUNT
 
 
+def _give_from_elsewhere(world: World) -> None:
+    """Have another account fund the distributor, so that the sender's nonce stays."""
+    call = interface(TOKEN).call(world.token, "transfer", world.distributor, AMOUNT)
+    other = "0x" + "ab" * 20
+    world.node.ask("anvil_impersonateAccount", other)
+    world.node.ask("anvil_setBalance", other, hex(10**18))
+    _set_balance(world, other, AMOUNT)
+    request = {"from": other, "to": world.token, "data": "0x" + call.data.hex()}
+    world.node.ask("eth_sendTransaction", request)
+    world.node.ask("anvil_mine", "0x5", "0x2")
+
+
 def _set_balance(world: World, account: str, amount: int) -> None:
     """Write a balance of the test token into its storage."""
-    from rewards.merkle.keccak import keccak256
-
     place = keccak256(bytes(12) + bytes.fromhex(account[2:]) + bytes(32))
     world.node.ask("anvil_setStorageAt", world.token, "0x" + place.hex(), f"0x{amount:064x}")
     assert world.balance(account) == amount
