@@ -23,6 +23,7 @@ from rewards.chain.distributor import (
     Token,
 )
 from rewards.chain.errors import Reverted
+from rewards.chain.op_stack import fee_beside_execution
 from rewards.chain.plan_file import (
     EPOCH_DISTRIBUTOR,
     Caps,
@@ -95,8 +96,11 @@ class Limits:
     priority_fee: int | None = None
     total_fee: int | None = None
 
-    def caps(self, endpoint: Endpoint, gas: int) -> Caps:
+    def caps(self, endpoint: Endpoint, gas: int, calls: Sequence[PlannedCall] = ()) -> Caps:
         """Return what each transaction may cost.
+
+        By default that is all the gas at the highest price, and on the OP stack four times what it
+        would charge now beside execution: that follows L1, where fees move faster.
 
         Raises:
             InvalidInput: The priority fee is above the whole fee.
@@ -108,8 +112,10 @@ class Limits:
         if priority > highest:
             remedy = "lower it, or raise --max-fee"
             raise InvalidInput(Finding("--max-priority-fee", "is above the whole fee", remedy))
-        total = limit * highest if self.total_fee is None else self.total_fee
-        return Caps(limit, highest, priority, total)
+        if self.total_fee is not None:
+            return Caps(limit, highest, priority, self.total_fee)
+        beside = [fee_beside_execution(endpoint, call.data, limit) for call in calls]
+        return Caps(limit, highest, priority, limit * highest + 4 * max(beside, default=0))
 
 
 @dataclass(frozen=True)
@@ -418,7 +424,7 @@ class Planner:
             token=token,
             calls=target.calls(action, terms),
             totals=target.totals,
-            caps=self.limits.caps(self.sight.first, gas),
+            caps=self.limits.caps(self.sight.first, gas, target.calls(action, terms)),
             gate=checks.verdict(),
             sender=terms.sender,
         )
@@ -478,7 +484,7 @@ class Planner:
             token=self._token(self.contract.token),
             calls=tuple(calls),
             totals=dict(totals),
-            caps=self.limits.caps(self.sight.first, gas),
+            caps=self.limits.caps(self.sight.first, gas, calls),
             gate=self.verdict.as_json() if self.verdict.checks else None,
         )
 

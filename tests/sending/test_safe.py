@@ -70,7 +70,7 @@ def test_executed__is_final(placed: Placed, tmp_path: Path) -> None:
     handed.run(watch=False)
     with pytest.raises(Stopped) as caught:
         handed.run()
-    assert caught.value.reason is Reason.NOT_FINAL_YET
+    assert caught.value.reason is Reason.SAFE_NOT_EXECUTED
     safe.execute(handed.tx)
     step = handed.run()
     assert step.state is State.FINAL

@@ -46,7 +46,7 @@ def test_submit_safe__hands_over_and_watches(
 
         waiting = CliRunner().invoke(command, [*words, "--wait", "0"])
         assert isinstance(waiting.exception, Stopped)
-        assert "NotFinalYet" in str(waiting.exception)
+        assert "SafeNotExecuted" in str(waiting.exception)
         handed = json.loads((tmp_path / "propose.safe-0.json").read_bytes())
         assert handed["plan_digest"] == plan.digest
 

@@ -263,6 +263,17 @@ class World:
         self.node.ask("eth_sendTransaction", request)
         self.node.ask("anvil_mine", "0x1")
 
+    def burn(self, owner: str, amount: int) -> None:
+        """Take tokens from an account, as only a test can, in a block of its own."""
+        node = self.node
+        node.ask("anvil_impersonateAccount", owner)
+        node.ask("anvil_setBalance", owner, hex(10**18))
+        data = interface(TOKEN).call(self.token, "transfer", "0x" + "de" * 20, amount).data
+        request = {"from": owner, "to": self.token, "data": "0x" + data.hex()}
+        node.ask("eth_sendTransaction", request)
+        node.ask("anvil_mine", "0x1")
+        node.ask("anvil_stopImpersonatingAccount", owner)
+
     def nonce(self) -> int:
         """Return how many transactions of the sender are mined."""
         return int(self.node.ask("eth_getTransactionCount", self.sender, "latest"), 16)

@@ -77,16 +77,22 @@ class SafeWatch:
         journal, key = self.machine.journal, self.intent.key
         self.intent.require_sender(self.safe)
         step = journal.step(key)
-        if step.live:
-            if step.variants[-1].transaction != self.safe_tx_hash:
-                raise Stopped(
-                    Reason.UNFINISHED_STEP,
-                    f"{step.variants[-1].transaction} was handed over for {key} and may still be "
-                    "executed",
-                )
-            return step
-        block = self.machine.patiently(self._check)
-        variant = Variant(
+        if step.live and step.variants[-1].transaction != self.safe_tx_hash:
+            raise Stopped(
+                Reason.UNFINISHED_STEP,
+                f"{step.variants[-1].transaction} was handed over for {key} and may still be "
+                "executed",
+            )
+        if not step.live:
+            block = self.machine.patiently(self._check)
+            step = journal.advance(key, State.SIGNED, variant_body(self._variant(block)))
+        if step.state is State.SIGNED:
+            step = journal.advance(key, State.BROADCAST, {"transaction": self.safe_tx_hash})
+        return step
+
+    def _variant(self, block: Block) -> Variant:
+        """Return what the journal holds of it: no signature, and no fee of ours."""
+        return Variant(
             kind="original",
             raw=self.tx.data,
             transaction=self.safe_tx_hash,
@@ -98,8 +104,6 @@ class SafeWatch:
             worst_fee=0,
             since=block.number,
         )
-        journal.advance(key, State.SIGNED, variant_body(variant))
-        return journal.advance(key, State.BROADCAST, {"transaction": self.safe_tx_hash})
 
     def _check(self) -> Block:
         quorum = self.machine.quorum
@@ -178,7 +182,8 @@ class SafeWatch:
             if machine.journal.step(key).state is State.FINAL:
                 break
             if machine.quorum.clock.passed() > deadline:
-                raise Stopped(Reason.NOT_FINAL_YET, f"{self.safe_tx_hash} is not executed yet")
+                machine.journal.halt(key, Reason.SAFE_NOT_EXECUTED, message)
+                raise Stopped(Reason.SAFE_NOT_EXECUTED, message)
             machine.quorum.clock.sleep(machine.poll)
         return machine.journal.step(key)
 
