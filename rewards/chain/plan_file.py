@@ -165,6 +165,7 @@ class Plan:
         totals: Amounts in base units by name, e.g. `epoch_amount`, `cumulative_total`, `rise`.
         caps: What it may cost.
         gate: The checks' verdict, any JSON without numbers; None where no gate is asked for.
+        sender: Who alone may send it; None: anybody whom the contract lets. Lower-case address.
     """
 
     action: str
@@ -182,6 +183,7 @@ class Plan:
     totals: Mapping[str, int]
     caps: Caps
     gate: Mapping[str, Any] | None = field(default=None)
+    sender: str | None = None
 
     @property
     def digest(self) -> str:
@@ -270,6 +272,7 @@ def _document(plan: Plan) -> dict[str, Any]:
             "total_fee": str(plan.caps.total_fee),
         },
         "gate": plan.gate,
+        "sender": plan.sender,
     }
 
 
@@ -318,6 +321,7 @@ _FIELDS = (
     "merkle_root",
     "previous_manifest_hash",
     "ruleset",
+    "sender",
     "target",
     "token",
     "totals",
@@ -349,6 +353,7 @@ def _read(document: Mapping[str, Any], name: str, findings: list[Finding]) -> Pl
         "totals": plan.take("totals", _parse_totals),
         "caps": _read_caps(plan),
         "gate": plan.take("gate", _parse_gate),
+        "sender": plan.take("sender", null_or(text_as(parse_lower_address))),
     }
     if not findings and not parts["calls"]:
         findings.append(Finding(name, "calls nothing", "plan at least one call", column="calls"))

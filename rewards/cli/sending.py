@@ -192,6 +192,7 @@ def caps_now(machine: Machine, gas: int, max_fee: int | None, total_fee: int | N
         total_fee: Wei that one may cost at most; None: what follows, and four times what the OP
             stack would charge now beside execution for as much data as a transaction can have.
     """
+    from rewards.chain.op_stack import fee_beside_execution
     from rewards.chain.plan_file import Caps
 
     quorum = machine.quorum
@@ -200,7 +201,7 @@ def caps_now(machine: Machine, gas: int, max_fee: int | None, total_fee: int | N
     tip = min(2 * max(fee.tip for fee in fees), highest)
     data = bytes(range(256)) * 500
     beside = machine.patiently(
-        lambda: quorum.each(lambda node: node.operator_and_data_fee(data, gas))
+        lambda: quorum.each(lambda node: fee_beside_execution(node, data, gas))
     )
     return Caps(gas, highest, tip, total_fee or gas * highest + 4 * max(beside))
 

@@ -80,7 +80,7 @@ def plan_deployment(
         token=PlannedToken(token.address, token.symbol, token.decimals, token.code_hash),
         calls=(call,),
         totals={},
-        caps=limits.caps(sight.first, GAS["deploy"]),
+        caps=limits.caps(sight.first, GAS["deploy"], (call,)),
     )
 
 

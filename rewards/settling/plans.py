@@ -23,6 +23,7 @@ from rewards.chain.distributor import (
     Token,
 )
 from rewards.chain.errors import Reverted
+from rewards.chain.op_stack import fee_beside_execution
 from rewards.chain.plan_file import (
     EPOCH_DISTRIBUTOR,
     Caps,
@@ -32,6 +33,7 @@ from rewards.chain.plan_file import (
     PlannedContract,
     PlannedToken,
 )
+from rewards.chain.sending.movements import RECEIVED, Received
 from rewards.chain.simulation import Simulation
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.grammar import GrammarError, format_time, parse_address, parse_boolean
@@ -94,8 +96,11 @@ class Limits:
     priority_fee: int | None = None
     total_fee: int | None = None
 
-    def caps(self, endpoint: Endpoint, gas: int) -> Caps:
+    def caps(self, endpoint: Endpoint, gas: int, calls: Sequence[PlannedCall] = ()) -> Caps:
         """Return what each transaction may cost.
+
+        By default that is all the gas at the highest price, and on the OP stack four times what it
+        would charge now beside execution: that follows L1, where fees move faster.
 
         Raises:
             InvalidInput: The priority fee is above the whole fee.
@@ -107,8 +112,10 @@ class Limits:
         if priority > highest:
             remedy = "lower it, or raise --max-fee"
             raise InvalidInput(Finding("--max-priority-fee", "is above the whole fee", remedy))
-        total = limit * highest if self.total_fee is None else self.total_fee
-        return Caps(limit, highest, priority, total)
+        if self.total_fee is not None:
+            return Caps(limit, highest, priority, self.total_fee)
+        beside = [fee_beside_execution(endpoint, call.data, limit) for call in calls]
+        return Caps(limit, highest, priority, limit * highest + 4 * max(beside, default=0))
 
 
 @dataclass(frozen=True)
@@ -247,7 +254,9 @@ class Planner:
         entry = interface(TOKEN).entry("transfer" if owner == sender else "transferFrom")
         values = (self.address, sent) if owner == sender else (owner, self.address, sent)
         call = PlannedCall.of(contract.token, entry, values)
-        return Made(self._plan("fund", [call], GAS["fund"], {"amount": sent}), self.verdict)
+        totals = {"amount": sent, RECEIVED: contract.balance + contract.active.claimed_total}
+        plan = self._plan("fund", [call], GAS["fund"], totals)
+        return Made(replace(plan, sender=sender), self.verdict)
 
     def claim_many(self, gate: ProposalGate) -> Made:
         """Return the plan that claims for everybody who is owed something, simulated before."""
@@ -342,7 +351,10 @@ class Planner:
         self._expect_admin(sender)
         self.verdict.require_ok()
         call = self._call("sweep", asset)
-        return Made(self._plan("sweep", [call], GAS["sweep"], {"amount": amount}), self.verdict)
+        figure = Received(self.address, asset, pays=asset == self.contract.token)
+        received = self.sight.read("figure", figure.read)
+        plan = self._plan("sweep", [call], GAS["sweep"], {"amount": amount, RECEIVED: received})
+        return Made(replace(plan, sender=sender), self.verdict)
 
     def change(self, action: str, name: str, values: Sequence[str]) -> Made:
         """Return the plan that schedules, cancels or makes one of CHANGES.
@@ -412,8 +424,9 @@ class Planner:
             token=token,
             calls=target.calls(action, terms),
             totals=target.totals,
-            caps=self.limits.caps(self.sight.first, gas),
+            caps=self.limits.caps(self.sight.first, gas, target.calls(action, terms)),
             gate=checks.verdict(),
+            sender=terms.sender,
         )
         return Made(plan, None)
 
@@ -471,7 +484,7 @@ class Planner:
             token=self._token(self.contract.token),
             calls=tuple(calls),
             totals=dict(totals),
-            caps=self.limits.caps(self.sight.first, gas),
+            caps=self.limits.caps(self.sight.first, gas, calls),
             gate=self.verdict.as_json() if self.verdict.checks else None,
         )
 

@@ -17,9 +17,12 @@ from tests.faults.campaign import (
     SHALLOW_STAGES,
     SORTS,
     Tally,
+    Tell,
     campaign,
     sweep,
 )
+from tests.faults.matrix import matrix
+from tests.faults.matrix import table as matrix_table
 from tests.faults.proxy import KINDS
 
 
@@ -32,6 +35,9 @@ def main() -> int:
         "--jobs", type=int, default=1, help="processes, each with a part of the runs"
     )
     parser.add_argument("--sweep", action="store_true", help="a SIGKILL at every event instead")
+    parser.add_argument(
+        "--matrix", action="store_true", help="every method, fault and state of the journal instead"
+    )
     parser.add_argument("--sorts", nargs="+", choices=SORTS, default=list(SORTS))
     parser.add_argument("--out", type=Path, help="also write the table here")
     asked = parser.parse_args()
@@ -39,8 +45,11 @@ def main() -> int:
     began = time.monotonic()
     tally = Tally()
     if asked.sweep:
-        with arena(SHALLOW_STAGES) as place:
-            tally = sweep(place, lambda *_: None)
+        with arena(SHALLOW_STAGES, SWEEP_JOB) as place:
+            tally = sweep(place, teller("sweep", 0))
+    elif asked.matrix:
+        with arena(SHALLOW_STAGES, MATRIX_JOB) as place:
+            tally = matrix(place, asked.seed, teller("matrix", 0))
     elif asked.jobs == 1:
         tally = part(asked.seed, 0, 1, asked.runs, asked.sorts)
     else:
@@ -65,40 +74,50 @@ def _work(results: Any, asked: argparse.Namespace, number: int) -> None:
     results.put(part(asked.seed, number, asked.jobs, asked.runs, asked.sorts))
 
 
+SWEEP_JOB, MATRIX_JOB = 5, 6
+"""Jobs have ports of their own, so that all of them may run at once."""
+
+
 def part(seed: int, first: int, every: int, runs: int, sorts: list[str]) -> Tally:
     """Run every `every`-th run from `first` on."""
+    kinds = [*SHALLOW_STAGES, *(DEEP_STAGES if "reorgs" in sorts else [])]
+    with arena(kinds, first) as place:
+        tell = teller("run", runs)
+        return campaign(place, seed, range(first, runs, every), tuple(sorts), tell)
+
+
+def teller(what: str, runs: int) -> Tell:
+    """Return a function that tells how far it is, and each failure at once."""
     began = time.monotonic()
+    told = [0]
 
     def tell(done: int, tally: Tally) -> None:
-        if done % 50 == 0 or tally.failures:
+        if done % 50 == 0 or len(tally.failures) > told[0]:
             print(
-                f"run {done} of {runs}, {time.monotonic() - began:.0f} s: "
+                f"{what} {done}{f' of {runs}' if runs else ''}, {time.monotonic() - began:.0f} s: "
                 f"{tally.faults.total()} faults, {tally.kills} kills, {tally.reorgs} reorgs, "
                 f"{len(tally.failures)} failures",
-                *tally.failures[-1:],
+                *tally.failures[told[0] :],
                 file=sys.stderr,
                 flush=True,
             )
+            told[0] = len(tally.failures)
 
-    kinds = [*SHALLOW_STAGES, *(DEEP_STAGES if "reorgs" in sorts else [])]
-    with arena(kinds, first) as place:
-        return campaign(place, seed, range(first, runs, every), tuple(sorts), tell)
+    return tell
 
 
 def table(tally: Tally, seed: int, seconds: int) -> str:
     """Return the campaign's result as Markdown."""
     faults: Counter[tuple[str, str]] = Counter()
-    by_state: Counter[str] = Counter()
     for mark, count in tally.faults.items():
-        method, kind, state = mark.split()
+        method, kind, _ = mark.split()
         faults[method, kind] += count
-        by_state[state] += count
     lines = [
         f"Seed {seed}, {tally.runs.total()} runs in {seconds} s.",
         "",
         "| | |",
         "|---|---:|",
-        *(f"| runs: {sort} | {tally.runs[sort]:,} |" for sort in SORTS),
+        *(f"| runs: {sort} | {count:,} |" for sort, count in sorted(tally.runs.items())),
         f"| faults injected | {tally.faults.total():,} |",
         f"| distinct (method, fault, state) | {len(tally.faults):,} |",
         f"| SIGKILLs that hit | {tally.kills:,} |",
@@ -107,6 +126,8 @@ def table(tally: Tally, seed: int, seconds: int) -> str:
         f"| foreign transactions at our nonce | {tally.foreign:,} |",
         f"| price raised to get past a rival that cannot be mined | {tally.bumps:,} |",
         f"| two submitters at once | {tally.rivals:,} |",
+        f"| journals lost on the way | {tally.lost_journals:,} |",
+        *(f"| SafeTx {fate} by its owner | {n:,} |" for fate, n in sorted(tally.safe.items())),
         f"| **paid twice** | **{len(tally.double)}** |",
         f"| **said to be final and not** | **{len(tally.false_paid)}** |",
         f"| **lost** (not brought to its end afterwards) | **{len(tally.lost)}** |",
@@ -127,9 +148,9 @@ def table(tally: Tally, seed: int, seconds: int) -> str:
             for method in METHODS
         ),
         "",
-        "Faults by state of the journal: "
-        + ", ".join(f"{state} {count:,}" for state, count in sorted(by_state.items()))
-        + ".",
+        "Faults by state of the journal:",
+        "",
+        *matrix_table(tally),
         *(["", "Failures:", "", *(f"- {text}" for text in tally.failures)]),
         "",
     ]

@@ -9,43 +9,61 @@ import socket
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rewards.chain.journal import Journal, Key, open_journal
+from rewards.chain.safe.hashes import SafeTx, hashes_of
 from rewards.chain.sending import receipts as written
 from rewards.chain.sending.machine import Machine, Silent
 from rewards.chain.sending.node import Node
 from rewards.chain.sending.quorum import Quorum, nodes_of
 from rewards.chain.sending.reasons import Stopped
+from rewards.chain.sending.recovery import recover
+from rewards.chain.sending.safe_watch import SafeWatch
+from rewards.chain.sending.standing import read_contract
 from rewards.chain.sending.submitting import Submission
 from rewards.errors import ChainError, CheckFailed
 from tests.faults.proxy import CLIENT_TIMEOUT, STATE_HEADER, Proxy
+from tests.sending.safes import SAFE, VERSIONS, Safe
 from tests.sending.world import WCT, TestClock, World, chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
+    from rewards.chain.sending.intents import Intent
     from tests.chain.anvil import Anvil
 
 FUNDING = 1_000 * WCT
 SENT = 25 * WCT
 SHALLOW, DEEP = 1, 32
-FINAL = "final"
+FINAL, LOOKED = "final", "looked"
+SUBMIT, BUMP, CANCEL, LOOK, RECOVER = "submit", "bump", "cancel", "look", "recover"
+JOURNAL = "journal.sqlite3"
+SAFE_STAGES = {f"safe {version}": version for version in VERSIONS}
 
 
 class Events:
-    """Counts what a process does, and kills it where it is told to."""
+    """Counts what a process does, and kills it where it is told to: at an event, or in a state."""
 
     def __init__(self) -> None:
-        self.count, self.kill_at, self.state = 0, 0, "none"
+        self.begin(0, "")
+
+    def begin(self, kill_at: int, kill_in: str) -> None:
+        self.count, self.kill_at, self.kill_in, self.state = 0, kill_at, kill_in, "none"
 
     def hit(self) -> None:
         self.count += 1
         if self.count == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def entered(self, state: str) -> None:
+        self.state = state
+        if state == self.kill_in:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -61,7 +79,7 @@ def instrument() -> None:
         EVENTS.hit()
         append(self, kind, key, body)
         if kind != "seen":
-            EVENTS.state = str(kind)
+            EVENTS.entered(str(kind))
         EVENTS.hit()
 
     def counted_post(self: Node, question: object) -> Any:
@@ -91,6 +109,8 @@ class Stage:
     slots: int
     running: ExitStack
     snapshot: str = ""
+    safe: Safe | None = None
+    """The Safe through which the plan goes; None: a key signs."""
 
     def reset(self) -> None:
         """Put the chain back to where the stage began; after reorganisations, on new contracts."""
@@ -99,7 +119,7 @@ class Stage:
             self.running.close()
             node = self.running.enter_context(chain(slots=self.slots, port=self.port))
             fresh = _stage(self.name, node, self.slots, self.running)
-            self.world, self.plan = fresh.world, fresh.plan
+            self.world, self.plan, self.safe = fresh.world, fresh.plan, fresh.safe
             return
         if self.snapshot:
             node.ask("anvil_dropAllTransactions")
@@ -136,31 +156,28 @@ class Arena:
         self,
         stage: Stage,
         folder: Path,
+        way: str = SUBMIT,
         *,
         happenings: dict[int, Callable[[], None]] | None = None,
         kill_at: int = 0,
+        kill_in: str = "",
         again: bool = False,
-        bump: bool = False,
         deep: bool = False,
         patience: int = 90,
     ) -> str:
-        """Submit once, in this process; return FINAL or the name of what stopped it."""
-        EVENTS.count, EVENTS.kill_at, EVENTS.state = 0, kill_at, "none"
-        world = stage.world
-        clock = Clock(world.node, 6 if deep else 1, happenings=happenings or {})
+        """Run a command once, in this process; return FINAL or the name of what stopped it."""
+        EVENTS.begin(kill_at, kill_in)
+        clock = Clock(stage.world.node, 6 if deep else 1, happenings=happenings or {})
         nodes = nodes_of(self.proxy.urls(stage.port), CLIENT_TIMEOUT)
+        quorum = Quorum(nodes, stage.world.chain_id, clock)
         try:
-            with open_journal(folder / "journal.sqlite3") as journal:
-                quorum = Quorum(nodes, world.chain_id, clock)
+            with open_journal(folder / JOURNAL) as journal:
                 machine = Machine(journal, quorum, Silent(), patience, 20)
-                submission = Submission(stage.plan, machine, lambda _: folder, folder)
-                (intent,) = submission.intents()
-                step = journal.step(intent.key)
-                EVENTS.state = "halted" if step.halt else str(step.state or "none")
-                submission.begin(again=again)
-                if bump and journal.step(intent.key).live:
-                    machine.replace(intent, world.account, cancel=False)
-                submission.run(lambda: world.account)
+                command = Command(stage, Submission(stage.plan, machine, lambda _: folder, folder))
+                EVENTS.state = state_of(command.step)
+                command.run(way, again=again)
+                if way in (LOOK, RECOVER):
+                    return LOOKED
         except Stopped as error:
             return str(error.reason)
         except CheckFailed as error:
@@ -173,7 +190,7 @@ class Arena:
         return FINAL
 
     def in_child(self, *arguments: Any, **options: Any) -> str:
-        """Submit once in a process of its own; `killed` when it died."""
+        """Run a command once in a process of its own; `killed` when it died."""
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -188,6 +205,68 @@ class Arena:
             result = said.read().decode()
         _, status = os.waitpid(child, 0)
         return result if os.WIFEXITED(status) else "killed"
+
+
+def state_of(step: Step) -> str:
+    """Return a step's state as the table of faults names it."""
+    return "halted" if step.halt else str(step.state or "none")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the commands do with one step, beside asking a person."""
+
+    stage: Stage
+    submission: Submission
+
+    @property
+    def intent(self) -> Intent:
+        return self.submission.whole() if self.stage.safe else self.submission.intents()[0]
+
+    @property
+    def step(self) -> Step:
+        return self.submission.machine.journal.step(self.intent.key)
+
+    def run(self, way: str, *, again: bool) -> None:
+        world, machine = self.stage.world, self.submission.machine
+        if way == LOOK:  # as `rewards status --rpc`
+            machine.patiently(machine.quorum.require_chain)
+            block = machine.patiently(machine.finalized)
+            at = world.distributor
+            machine.patiently(lambda: read_contract(machine.quorum, at, block))
+        elif way == RECOVER:  # as `rewards status --recover`
+            recover(self.submission)
+        elif self.stage.safe:
+            self._through_safe(self.stage.safe, again=again)
+        else:
+            if way == SUBMIT:
+                self.submission.begin(again=again)
+            elif self.step.live:
+                machine.patiently(machine.quorum.require_chain)
+                machine.replace(self.intent, world.account, cancel=way == CANCEL)
+            self.submission.run(lambda: world.account)
+
+    def _through_safe(self, safe: Safe, *, again: bool) -> None:
+        submission = self.submission
+        nonce = self.step.variants[-1].nonce if self.step.live else safe.nonce()
+        tx = safe_tx(self.stage.plan, nonce)
+        mark = hashes_of(safe.chain_id, SAFE, tx).safe_tx_hash
+        submission.begin_whole(again=again)
+        if not submission.is_done_as_a_whole():
+            watch = SafeWatch(submission.machine, submission.whole(), SAFE, tx, mark)
+            watch.hand_over()
+            watch.watch()
+        submission.write_receipt()
+
+
+def safe_tx(plan: Plan, nonce: int) -> SafeTx:
+    """Return the SafeTx of a plan, with gas of its own: so it may fail, and is mined all the same.
+
+    With none, as `rewards safe export` has it, Safe takes nothing that fails.
+    """
+    (call,) = plan.calls
+    assert call.to
+    return replace(SafeTx.plain(call.to, 0, call.data, 0, nonce), safe_tx_gas=200_000)
 
 
 @contextmanager
@@ -206,9 +285,13 @@ def arena(kinds: list[tuple[str, int]], job: int = 0) -> Iterator[Arena]:
 
 
 def _stage(name: str, node: Anvil, slots: int, running: ExitStack) -> Stage:
-    world = World.on(node, fund=FUNDING)
-    plans = {
-        "fund": lambda: world.fund(SENT),
+    world, safe = World.on(node, fund=FUNDING), None
+    if name in SAFE_STAGES:
+        node.ask("evm_setAutomine", False)
+        safe = Safe.on(node, world.chain_id, SAFE_STAGES[name])
+        world.send_tokens(SAFE, 4 * SENT)
+    plans: dict[str, Callable[[], Plan]] = {
+        "fund": lambda: world.fund(SENT, sender=SAFE if safe else world.sender),
         "propose": world.propose,
         "activate": world.activate,
         "claim_many": world.claims,
@@ -217,7 +300,8 @@ def _stage(name: str, node: Anvil, slots: int, running: ExitStack) -> Stage:
     for step in order[: order.index(name)] if name in order else []:
         _send(world, plans[step]())
     node.ask("anvil_mine", "0x90" if slots == DEEP else "0x8", "0x2")
-    return Stage(name, world, plans[name](), slots, running)
+    plan = plans["fund" if safe else name]()
+    return Stage(name, world, plan, slots, running, safe=safe)
 
 
 def _send(world: World, plan: Plan) -> None:

@@ -6,39 +6,65 @@ import json
 import os
 import random
 from collections import Counter
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
-from rewards.chain.journal import State, read_journal
+from rewards.chain.journal import State, Step, read_journal
+from rewards.chain.safe.hashes import SafeTx
 from rewards.chain.sending.goals import Reached
 from rewards.chain.sending.intents import intents_of
 from rewards.chain.sending.node import Node
-from tests.faults.arena import DEEP, FINAL, FUNDING, SENT, SHALLOW, Arena, Stage, scratch
+from tests.faults.arena import (
+    BUMP,
+    DEEP,
+    FINAL,
+    FUNDING,
+    JOURNAL,
+    RECOVER,
+    SAFE_STAGES,
+    SENT,
+    SHALLOW,
+    SUBMIT,
+    Arena,
+    Stage,
+    safe_tx,
+    scratch,
+)
 from tests.faults.proxy import KINDS, Rule
+from tests.sending.safes import SAFE
 from tests.sending.world import PAYEES, WCT, foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 METHODS = (
     "eth_chainId",
     "eth_getBlockByNumber",
+    "eth_getBlockByNumber+",
     "eth_getCode",
     "eth_call",
+    "eth_call[]",
     "eth_getTransactionCount",
     "eth_estimateGas",
     "eth_maxPriorityFeePerGas",
     "eth_getBalance",
     "eth_sendRawTransaction",
     "eth_getTransactionReceipt",
+    "eth_getLogs",
 )
-STATES = ("none", "computed", "checked", "planned", "signed", "broadcast", "mined", "halted")
-STAGES = ("fund", "propose", "activate", "claim_many")
+"""What is asked: `+` with all transactions, `[]` several at once."""
+STATES = (
+    *("none", "computed", "checked", "planned", "signed", "broadcast"),
+    *("mined", "final", "halted"),
+)
+STAGES = ("fund", "propose", "activate", "claim_many", *SAFE_STAGES)
 SORTS = ("faults", "kills", "reorgs", "rivals")
-CLOSED = {"ForeignNonce", "TransactionFailed", "Cancelled"}
+CLOSED = {"ForeignNonce", "TransactionFailed", "Cancelled", "SafeFailed", "SafeSuperseded"}
 WEIGHTS = {"faults": 5, "kills": 6, "reorgs": 3, "rivals": 1}
-HONEST_ATTEMPTS = 4
+HONEST_ATTEMPTS = 5
+ALREADY = "AlreadyFunded"
+"""How a second journal is told that the first has paid."""
 
 
 @dataclass
@@ -54,6 +80,8 @@ class Tally:
     dropped: int = 0
     rivals: int = 0
     bumps: int = 0
+    lost_journals: int = 0
+    safe: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
     double: list[str] = field(default_factory=list)
@@ -87,8 +115,18 @@ class Run:
     tally: Tally
     name: str
     deep: bool
-    asked: list[tuple[str, str, int]]
+    asked: list[tuple[str, str, int]] = field(default_factory=list)
     foreign_sent: bool = False
+    """Something that is not of this journal was sent, or made the plan's step void."""
+
+    def attempt(self, way: str = SUBMIT, *, child: bool = False, **options: Any) -> str:
+        """Run a command once; through a Safe the owner acts meanwhile."""
+        if self.stage.safe and "happenings" not in options:
+            acts = self.owner(self.executes)
+            options["happenings"] = {2: acts, 5: acts, 9: acts, 14: acts}
+        run = self.arena.in_child if child else self.arena.attempt
+        options.setdefault("patience", 400 if self.stage.safe and self.deep else 90)
+        return self.ended(run(self.stage, self.folder, way, deep=self.deep, **options))
 
     def ended(self, result: str) -> str:
         """Take note of an attempt's end; what it claims is held against the chain at once."""
@@ -104,15 +142,18 @@ class Run:
             self.tally.false_paid.append(f"{self.name}: said to be final, and is not")
         return result
 
-    def says_final(self) -> bool:
+    def step(self) -> Step:
         (intent,) = intents_of(self.stage.plan)
-        with read_journal(self.folder / "journal.sqlite3") as journal:
-            return journal is not None and journal.step(intent.key).state is State.FINAL
+        with read_journal(self.folder / JOURNAL) as journal:
+            return Step(intent.key) if journal is None else journal.step(intent.key)
+
+    def says_final(self) -> bool:
+        return self.step().state is State.FINAL
 
     def is_final(self) -> bool:
         """Return whether a finalized block shows the step as done, asked without the program."""
         world = self.stage.world
-        if self.stage.name == "fund":
+        if self.moves:
             data = "0x70a08231" + world.distributor[2:].rjust(64, "0")
             answer = world.node.ask("eth_call", {"to": world.token, "data": data}, "finalized")
             return int(answer, 16) == FUNDING + SENT
@@ -124,11 +165,16 @@ class Run:
         finally:
             node.close()
 
+    @property
+    def moves(self) -> bool:
+        """Whether the step is a plain transfer."""
+        return self.stage.plan.action == "fund"
+
     def paid_too_often(self) -> bool:
         """Return whether more was paid than once, by the chain's balances."""
         world = self.stage.world
         there = world.balance(world.distributor)
-        if self.stage.name == "fund":
+        if self.moves:
             return there > FUNDING + SENT
         paid = [world.balance(payee) for payee in PAYEES]
         return any(p not in (0, 7 * WCT * (i + 1)) for i, p in enumerate(paid))
@@ -142,18 +188,60 @@ class Run:
             if again and not self.foreign_sent:
                 self.tally.lost.append(f"{self.name}: closed with {result}, nothing foreign sent")
             # What its message says: a rival that cannot be mined holds the nonce; pay more.
-            bump = result == "NotFinalYet" and self.foreign_sent
-            result = self.ended(
-                self.arena.attempt(self.stage, self.folder, again=again, bump=bump, deep=self.deep)
-            )
+            bump = result == "NotFinalYet" and self.foreign_sent and not self.stage.safe
+            result = self.attempt(BUMP if bump else SUBMIT, again=again)
             self.tally.bumps += bump
-            if result == FINAL:
+            if result == FINAL or self.is_refused_as_done(result):
                 break
+            self.stage.world.node.ask("anvil_mine", hex(6 if self.deep else 2), "0x2")
         self.tally.endings[result] += 1
-        if result != FINAL:
+        if result != FINAL and not self.is_refused_as_done(result):
             self.tally.lost.append(f"{self.name}: ends with {result}")
         if self.paid_too_often():
             self.tally.double.append(self.name)
+
+    def is_refused_as_done(self, result: str) -> bool:
+        """Return whether a journal that did not pay was rightly told that it is paid."""
+        return result == ALREADY and self.foreign_sent and self.is_final()
+
+    # --- what the Safe's owner does, whatever the program does -----------------------------------
+
+    def owner(self, act: Callable[[SafeTx], None]) -> Callable[[], None]:
+        """Return a happening: the owner acts on what was handed over, if that is still open."""
+
+        def happen() -> None:
+            step, safe = self.step(), self.stage.safe
+            if safe and step.live and step.variants[-1].nonce == safe.nonce():
+                act(safe_tx(self.stage.plan, safe.nonce()))
+
+        return happen
+
+    def executes(self, tx: SafeTx) -> None:
+        assert self.stage.safe
+        self.stage.safe.execute(tx)
+        self.tally.safe["executed"] += 1
+
+    def supersedes(self, tx: SafeTx) -> None:
+        """Execute something else at the same nonce."""
+        assert self.stage.safe
+        self.foreign_sent = True
+        self.stage.safe.execute(SafeTx.plain("0x" + "11" * 20, 0, b"", 0, tx.nonce))
+        self.tally.safe["superseded"] += 1
+
+    def fails(self, tx: SafeTx) -> None:
+        """Execute it while the Safe has no tokens, and bring them back afterwards."""
+        world, safe = self.stage.world, self.stage.safe
+        assert safe
+        self.foreign_sent = True
+        held = world.balance(SAFE)
+        world.burn(SAFE, held)
+        safe.execute(tx)
+        world.send_tokens(SAFE, held)
+        self.tally.safe["failed"] += 1
+
+
+Tell = Callable[[int, Tally], None]
+"""Gets how many runs are done, and what they came to."""
 
 
 def campaign(arena: Arena, seed: int, runs: range, sorts: tuple[str, ...], tell: Tell) -> Tally:
@@ -172,7 +260,8 @@ def campaign(arena: Arena, seed: int, runs: range, sorts: tuple[str, ...], tell:
         name = f"seed {seed}, run {number}, {sort}, {stage.name}"
         stage.reset()
         with scratch() as folder:
-            run = Run(arena, stage, folder, chance, tally, name, deep, asked[stage.name])
+            known = asked[stage.name]
+            run = Run(arena, stage, folder, chance, tally, name, deep, asked=known)
             arena.proxy.set([])
             SORT[sort](run)
             for what, count in arena.proxy.set([]).items():
@@ -183,17 +272,19 @@ def campaign(arena: Arena, seed: int, runs: range, sorts: tuple[str, ...], tell:
     return tally
 
 
-if TYPE_CHECKING:
-    Tell = Callable[[int, Tally], None]
-
-
 def requests_of(arena: Arena, stage: Stage) -> list[tuple[str, str, int]]:
     """Return which methods are asked in which state of the journal, and how often."""
     stage.reset()
     with scratch() as folder:
         arena.proxy.set([])
-        assert arena.attempt(stage, folder) == FINAL
+        run = Run(arena, stage, folder, random.Random(0), Tally(), "probe", deep=False)
+        assert run.attempt() == FINAL
         _, asked = arena.proxy.exchange([], 0)
+    return requests_in(asked)
+
+
+def requests_in(asked: dict[str, int]) -> list[tuple[str, str, int]]:
+    """Return (method, state, how often) of what the proxy counted."""
     marks = [(mark.partition(" asked "), count) for mark, count in sorted(asked.items())]
     return [(method, state, count) for (method, _, state), count in marks]
 
@@ -223,31 +314,58 @@ def sweep(arena: Arena, tell: Tell, stages: tuple[str, ...] = STAGES) -> Tally:
             stage.reset()
             with scratch() as folder:
                 who = f"sweep, {name}, killed at event {kill_at}"
-                run = Run(arena, stage, folder, random.Random(kill_at), tally, who, False, [])
+                chance = random.Random(kill_at)
+                run = Run(arena, stage, folder, chance, tally, who, deep=False)
                 arena.proxy.set([])
-                result = run.ended(arena.in_child(stage, folder, kill_at=kill_at))
+                result = run.attempt(child=True, kill_at=kill_at)
                 run.bring_home()
             tally.runs["kills"] += 1
             tell(kill_at, tally)
     return tally
 
 
+def _break(run: Run, count: int) -> None:
+    """Put random faults in force, and count those before them."""
+    rules, seed = random_rules(run, count), run.chance.randrange(2**32)
+    for what, seen in run.arena.proxy.set(rules, seed).items():
+        run.tally.faults[what] += seen
+
+
+def _owner_happenings(run: Run) -> dict[str, Any]:
+    """Return what the owner of the Safe does during an attempt, and when: once, or nothing."""
+    if not run.stage.safe:
+        return {}
+    kinds = [run.executes, run.supersedes, *([] if run.deep else [run.fails])]
+    act = run.owner(run.chance.choices(kinds, (4, 1, 1)[: len(kinds)])[0])
+    return {"happenings": _forgiving({run.chance.randint(1, 12): act})}
+
+
 def _faults(run: Run) -> None:
     for _ in range(run.chance.randint(2, 4)):
-        rules = random_rules(run, run.chance.randint(6, 16))
-        for what, count in run.arena.proxy.set(rules, run.chance.randrange(2**32)).items():
-            run.tally.faults[what] += count
-        run.ended(run.arena.attempt(run.stage, run.folder))
+        _break(run, run.chance.randint(6, 16))
+        run.attempt(**_owner_happenings(run))
 
 
 def _kills(run: Run) -> None:
     for _ in range(run.chance.randint(2, 5)):
         if run.chance.random() < 0.3:
-            rules = random_rules(run, run.chance.randint(1, 4))
-            for what, count in run.arena.proxy.set(rules, run.chance.randrange(2**32)).items():
-                run.tally.faults[what] += count
-        kill_at = run.chance.randint(1, 110)
-        run.ended(run.arena.in_child(run.stage, run.folder, kill_at=kill_at))
+            _break(run, run.chance.randint(1, 4))
+        run.attempt(child=True, kill_at=run.chance.randint(1, 110), **_owner_happenings(run))
+        if run.chance.random() < 0.1:
+            _lose_the_journal(run)
+    # What the owner did in a process that died is known from the chain alone.
+    safe = run.stage.safe
+    run.foreign_sent |= safe is not None and safe.nonce() > 0
+
+
+def _lose_the_journal(run: Run) -> None:
+    """Remove it; half the time make it anew from the chain, as on another machine."""
+    for file in run.folder.glob(JOURNAL + "*"):
+        file.unlink()
+    run.tally.lost_journals += 1
+    run.foreign_sent = True  # what the lost one sent is a foreign transaction to the next
+    if run.chance.random() < 0.5:
+        run.attempt(RECOVER)
 
 
 def _reorgs(run: Run) -> None:
@@ -275,11 +393,14 @@ def _reorgs(run: Run) -> None:
         what = chance.choices((reorganise, drop, intrude), (8, 2, 1))[0]
         happenings[chance.randint(1, 16 if what is reorganise else 3)] = what
     if chance.random() < 0.25:
-        rules = random_rules(run, 3)
-        run.arena.proxy.set(rules, chance.randrange(2**32))
-    run.ended(
-        run.arena.attempt(run.stage, run.folder, happenings=_forgiving(happenings), deep=True)
-    )
+        _break(run, 3)
+    if run.stage.safe:
+        happenings = dict.fromkeys(happenings, reorganise)
+        for when in (chance.randint(1, 4), chance.randint(5, 16)):
+            happenings[when] = run.owner(run.executes)
+        if chance.random() < 0.25:
+            happenings[chance.randint(1, 6)] = run.owner(run.supersedes)
+    run.attempt(happenings=_forgiving(happenings))
 
 
 def _forgiving(happenings: dict[int, Callable[[], None]]) -> dict[int, Callable[[], None]]:
@@ -298,35 +419,34 @@ def _forgiving(happenings: dict[int, Callable[[], None]]) -> dict[int, Callable[
 
 
 def _rivals(run: Run) -> None:
-    """Submit the same plan from two processes at once, over one journal or, where the contract
-    stands behind it, over two.
-    """
+    """Submit the same plan from two processes at once, over one journal or over two."""
     run.tally.rivals += 1
     own = run.folder
-    apart = run.stage.name != "fund" and run.chance.random() < 0.5
-    other = own / "elsewhere" if apart else own
-    other.mkdir(exist_ok=True)
+    apart = run.chance.random() < 0.5
+    other = replace(run, folder=own / "elsewhere" if apart else own)
+    other.folder.mkdir(exist_ok=True)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            result = run.arena.attempt(run.stage, other)
+            result = run.arena.attempt(run.stage, other.folder)
         except BaseException as error:  # noqa: BLE001 - told to the parent
             result = f"defect: {error!r}"
         os.write(writer, json.dumps(result).encode()[:4000])
         os._exit(0)
     os.close(writer)
-    run.ended(run.arena.attempt(run.stage, own))
+    run.attempt()
     with os.fdopen(reader, "rb") as said:
         result = json.loads(said.read() or b'"killed"')
     os.waitpid(child, 0)
-    if result.startswith("defect"):
-        run.tally.defects.append(f"{run.name}: rival: {result}")
+    other.ended(result)
+    # To each journal the other's transaction is a foreign one.
+    run.foreign_sent = apart
     if apart:
-        run.foreign_sent = True  # to each journal the other's transaction is a foreign one
-    run.tally.stops[f"{result}"] += 1
+        other.foreign_sent = True
+        other.bring_home()
 
 
 SORT = {"faults": _faults, "kills": _kills, "reorgs": _reorgs, "rivals": _rivals}
 SHALLOW_STAGES = [(name, SHALLOW) for name in STAGES]
-DEEP_STAGES = [("fund", DEEP), ("claim_many", DEEP)]
+DEEP_STAGES = [("fund", DEEP), ("claim_many", DEEP), ("safe 1.3.0", DEEP), ("safe 1.4.1", DEEP)]

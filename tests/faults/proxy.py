@@ -47,6 +47,15 @@ class Rule:
     times: int = 1
 
 
+def name_of(request: Any) -> str:
+    """Return a request's method; batches and whole blocks are told apart."""
+    if isinstance(request, list):
+        return f"{request[0]['method']}[]"
+    if request["method"] == "eth_getBlockByNumber" and request["params"][1]:
+        return "eth_getBlockByNumber+"
+    return str(request["method"])
+
+
 class _Broken:
     """The rules in force, and what they did."""
 
@@ -98,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = json.loads(body)
-        method = request[0]["method"] if isinstance(request, list) else request["method"]
+        method = name_of(request)
         state = self.headers.get(STATE_HEADER, "none")
         kind = self.broken.kind_for(method, self.number, state)
         if kind is None:

@@ -91,7 +91,8 @@ def test_epoch__from_the_proposal_to_the_last_claim(operator: Operator) -> None:
 
     world.send(world.token.mint(me, total))
     funding = operator.plan(1, "--action", "fund", "--sender", me)
-    assert funding.totals == {"amount": total}
+    assert funding.totals == {"amount": total, "received": 0}
+    assert funding.sender == me
     operator.send(funding)
 
     plan = operator.plan(
@@ -175,7 +176,8 @@ def test_brakes_and_changes__need_no_gate(operator: Operator) -> None:
     assert not world.distributor.settings().activation_paused_until
 
     swept = operator.plan("--action", "sweep", "--sender", me)
-    assert swept.totals == {"amount": 9}
+    assert swept.totals == {"amount": 9, "received": world.token.balance(swept.contract.address)}
+    assert swept.sender == me
     operator.send(swept)
     stranger = operator.plan("--action", "sweep", "--sender", address(3), ok=False)
     assert failed(stranger) == {"surplus", "sender"}

@@ -79,8 +79,8 @@ def test_field__missing__is_named(key: str) -> None:
 
 
 def test_field__unknown__is_named() -> None:
-    assert "plan.json, sender: is no field of this format; take it out" in refusals(
-        changed(lambda document: document.update(sender="0x"))
+    assert "plan.json, signer: is no field of this format; take it out" in refusals(
+        changed(lambda document: document.update(signer="0x"))
     )
 
 

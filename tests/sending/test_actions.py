@@ -90,7 +90,7 @@ def test_brakes_and_settings(world: World, tmp_path: Path) -> None:
     assert state(world).settings().cap_burst == 10**31
 
     held = world.balance(world.sender)
-    submit(world, world.plan("sweep", (world.token,)), tmp_path)
+    submit(world, world.sweep(), tmp_path)
     assert world.balance(world.sender) > held
 
     retire = interface(DISTRIBUTOR).call(world.distributor, "retire").data
@@ -141,7 +141,9 @@ def _plan(world: World, target: Any, action: str, terms: Terms, contract: str) -
         epochs=EpochRange(2, 2),
         merkle_root="0x" + target.root.hex() if target.root else None,
         contract=PlannedContract(contract, known),
-        gate={"ok": True},
+        totals=target.totals,
+        gate=target.check(action, terms, Node(world.node.url)).verdict(),
+        sender=world.sender,
     )
 
 

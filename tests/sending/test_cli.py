@@ -3,121 +3,33 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
-from eth_account import Account
 
 from rewards.chain.contract import TOKEN, interface
 from rewards.chain.endpoint import Call
-from rewards.chain.network import JsonRpc
-from rewards.chain.sending import node as sending_node
-from rewards.chain.sending.clock import SystemClock
+from rewards.chain.op_stack import GAS_PRICE_ORACLE, fee_beside_execution
 from rewards.chain.sending.keys import KEY_VARIABLE
-from rewards.cli import claim, plan, push, status, submit, unclaimed
-from rewards.cli.console import exit_code
-from rewards.errors import FindingsError, RewardsError
+from rewards.chain.sending.node import Node
 from rewards.merkle.keccak import keccak256
 from tests.builders import address
-from tests.chain.anvil import Anvil, running
-from tests.plan.world import DELAY, World
+from tests.chain.anvil import running
+from tests.plan.world import DELAY
+from tests.sending.operators import CANARY, Operator, operating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMANDS = {
-    "plan": plan,
-    "submit": submit,
-    "push": push,
-    "status": status,
-    "claim": claim,
-    "unclaimed": unclaimed,
-}
 TEST_CONTRACTS = Path(__file__).parents[2] / "contracts_abi" / "test"
 MANY = {address(number): number * 10**15 for number in range(1, 200)}
-CANARY = keccak256(b"a key that must be seen nowhere")
-
-
-@dataclass
-class Operator:
-    """Somebody with a season, a node, a key in an env file."""
-
-    node: Anvil
-    world: World
-    folder: Path
-    still: bool = False
-    """Whether no block is made while the program sleeps."""
-
-    @property
-    def rpc(self) -> list[str]:
-        other = self.node.url.replace("127.0.0.1", "localhost")
-        return ["--rpc", self.node.url, "--rpc", other]
-
-    def run(self, name: str, *arguments: object) -> Result:
-        words = [str(one) for one in arguments]
-        if name != "plan" and "--rpc" not in words:
-            words += self.rpc
-        words += ["--season", str(self.world.folder), "--json"]
-        return CliRunner().invoke(COMMANDS[name].command, words)
-
-    def does(self, name: str, *arguments: object) -> Any:
-        run = self.run(name, *arguments)
-        assert run.exit_code == 0, (run.output, run.exception)
-        return json.loads(run.stdout)
-
-    def fails(self, name: str, *arguments: object) -> tuple[int, str]:
-        run = self.run(name, *arguments)
-        if isinstance(run.exception, RewardsError):
-            error = run.exception
-            remedies = all(f.remedy for f in getattr(error, "findings", ()))
-            assert remedies or not isinstance(error, FindingsError)
-            return exit_code(error), str(error)
-        return run.exit_code, run.output
-
-    def plan(self, *arguments: object) -> Path:
-        self.node.ask("anvil_mine", "0x4")
-        file = self.folder / f"{len(list(self.folder.iterdir()))}.json"
-        # Prices for a bump: by default a plan allows no more than what is offered now.
-        caps = ["--max-fee", "50", "--max-priority-fee", "5", "--rpc", self.node.url]
-        self.does("plan", *arguments, *caps, "--out", file)
-        return file
-
-    def submit(self, file: Path, *options: object) -> Any:
-        return self.does("submit", file, "--env-file", self.env, "--yes", *options)
-
-    def fresh(self) -> World:
-        """The world, whose own sender may have been overtaken by the program's sending."""
-        self.world.sender._nonce = self.world.endpoint.next_nonce(self.world.me)
-        return self.world
-
-    @property
-    def env(self) -> Path:
-        return self.folder.parent / "secret.env"
 
 
 @pytest.fixture
 def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
-    with running() as node:
-        slept = [0]
-
-        def sleep(_: SystemClock, seconds: int) -> None:
-            slept[0] += seconds
-            if not made.still:
-                node.ask("anvil_mine", "0x1")
-
-        monkeypatch.setattr(SystemClock, "sleep", sleep)
-        monkeypatch.setattr(SystemClock, "passed", lambda _: slept[0])
-        node.ask("anvil_setBalance", Account.from_key(CANARY).address, hex(10**22))
-        endpoint = JsonRpc(node.url)
-        world = World.create(endpoint, tmp_path / "season", key=CANARY)
-        (tmp_path / "plans").mkdir()
-        made = Operator(node, world, tmp_path / "plans")
-        made.env.write_text(f"{KEY_VARIABLE}=0x{CANARY.hex()}\n")
+    with operating(tmp_path, monkeypatch) as made:
         yield made
-        endpoint.close()
 
 
 def test_epoch__from_fund_to_the_last_claim__with_a_key(operator: Operator, tmp_path: Path) -> None:
@@ -381,9 +293,9 @@ def test_op_stack__fees_beside_execution_count(operator: Operator) -> None:
     head = "600035" + "60e01c" + "63275aedd2" + "14"  # is it getOperatorFee?
     target = len(head) // 2 + 4 + len(take) // 2
     program = f"{head}61{target:04x}57{take}5b{other}60005260206000f3"
-    operator.node.ask("anvil_setCode", sending_node.GAS_PRICE_ORACLE, "0x" + program)
-    node = sending_node.Node(operator.node.url)
-    assert node.operator_and_data_fee(b"data", 100_000) == 10**15 + 10**14
+    operator.node.ask("anvil_setCode", GAS_PRICE_ORACLE, "0x" + program)
+    node = Node(operator.node.url)
+    assert fee_beside_execution(node, b"data", 100_000) == 10**15 + 10**14
     node.close()
     world = operator.world
     world.publish(1, MANY)

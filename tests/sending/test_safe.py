@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from eth_account import Account
 
-from rewards.chain.contract import encode
 from rewards.chain.journal import State, open_journal
 from rewards.chain.safe.hashes import SafeTx, hashes_of
 from rewards.chain.sending.machine import Machine, Silent
@@ -18,73 +15,37 @@ from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.safe_watch import SafeWatch
 from rewards.chain.sending.submitting import Submission
 from rewards.errors import CheckFailed
-from rewards.merkle.keccak import keccak256
-from tests.chain.anvil import OTHER_KEY
+from tests.sending.safes import SAFE, VERSIONS, Safe
 from tests.sending.world import WCT, TestClock, World, chain, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rewards.chain.plan_file import Plan
 
-CODE = Path(__file__).parents[1] / "safe" / "contracts"
-VERSIONS = ("1.3.0", "1.4.1", "1.5.0")
-ZERO = "0x" + "00" * 20
-SAFE = "0x5afe" + "00" * 17 + "01"
-EXEC = (
-    *("address", "uint256", "bytes", "uint8", "uint256", "uint256", "uint256"),
-    *("address", "address", "bytes"),
-)
-
-
-class Safe:
-    """A Safe with one owner."""
-
-    def __init__(self, world: World, version: str) -> None:
-        self.world, self.owner = world, Account.from_key(OTHER_KEY)
-        code = "".join((CODE / f"Safe-{version}.hex").read_text().split())
-        world.node.ask("anvil_setCode", SAFE, code if code.startswith("0x") else "0x" + code)
-        types: tuple[str, ...] = ("address[]", "uint256", "address", "bytes", "address", "address")
-        types = (*types, "uint256", "address")
-        values = ([self.owner.address], 1, ZERO, b"", ZERO, ZERO, 0, ZERO)
-        self._send(f"setup({','.join(types)})", types, values)
-        world.node.ask("anvil_mine", "0x4")
-
-    def execute(self, tx: SafeTx) -> None:
-        mark = hashes_of(self.world.chain_id, SAFE, tx).safe_tx_hash
-        signed = self.owner.unsafe_sign_hash(bytes.fromhex(mark[2:]))
-        values = (
-            *(tx.to, tx.value, tx.data, tx.operation, tx.safe_tx_gas, tx.base_gas, tx.gas_price),
-            *(tx.gas_token, tx.refund_receiver, bytes(signed.signature)),
-        )
-        self._send(f"execTransaction({','.join(EXEC)})", EXEC, values)
-
-    def _send(self, function: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
-        data = keccak256(function.encode())[:4] + encode(types, values)
-        request = {"from": self.owner.address, "to": SAFE, "data": "0x" + data.hex()}
-        mark = self.world.node.ask("eth_sendTransaction", {**request, "gas": "0x4c4b40"})
-        self.world.node.ask("anvil_mine", "0x1")
-        assert self.world.node.ask("eth_getTransactionReceipt", mark)["status"] == "0x1"
+Placed = tuple[World, Safe]
 
 
 @pytest.fixture(params=VERSIONS)
-def safe(request: pytest.FixtureRequest) -> Iterator[Safe]:
+def placed(request: pytest.FixtureRequest) -> Iterator[Placed]:
     with chain() as node:
         world = World.on(node, fund=1000 * WCT, proposers=(SAFE,))
-        yield Safe(world, request.param)
+        world.send_tokens(SAFE, 10_000 * WCT)
+        yield world, Safe.on(node, world.chain_id, request.param)
 
 
 class Handed:
     """A plan handed to a Safe."""
 
-    def __init__(self, safe: Safe, plan: Plan, folder: Path, *, gas: int = 0) -> None:
-        self.safe, self.plan, self.folder = safe, plan, folder
+    def __init__(self, world: World, plan: Plan, folder: Path, *, gas: int = 0) -> None:
+        self.world, self.plan, self.folder = world, plan, folder
         (call,) = plan.calls
         assert call.to
         self.tx = replace(SafeTx.plain(call.to, 0, call.data, 0, 0), safe_tx_gas=gas)
 
     def run(self, *, hash_of: SafeTx | None = None, watch: bool = True, again: bool = False) -> Any:
-        world = self.safe.world
+        world = self.world
         nodes = nodes_of([world.node.url])
         with open_journal(path_in(self.folder)) as journal:
             quorum = Quorum(nodes, world.chain_id, TestClock(world.node))
@@ -103,12 +64,13 @@ class Handed:
             return step
 
 
-def test_executed__is_final(safe: Safe, tmp_path: Path) -> None:
-    handed = Handed(safe, safe.world.propose(), tmp_path)
+def test_executed__is_final(placed: Placed, tmp_path: Path) -> None:
+    world, safe = placed
+    handed = Handed(world, world.propose(), tmp_path)
     handed.run(watch=False)
     with pytest.raises(Stopped) as caught:
         handed.run()
-    assert caught.value.reason is Reason.NOT_FINAL_YET
+    assert caught.value.reason is Reason.SAFE_NOT_EXECUTED
     safe.execute(handed.tx)
     step = handed.run()
     assert step.state is State.FINAL
@@ -116,8 +78,9 @@ def test_executed__is_final(safe: Safe, tmp_path: Path) -> None:
     assert handed.run().state is State.FINAL
 
 
-def test_superseded__is_not_paid(safe: Safe, tmp_path: Path) -> None:
-    handed = Handed(safe, safe.world.propose(), tmp_path)
+def test_superseded__is_not_paid(placed: Placed, tmp_path: Path) -> None:
+    world, safe = placed
+    handed = Handed(world, world.propose(), tmp_path)
     handed.run(watch=False)
     safe.execute(SafeTx.plain("0x" + "11" * 20, 0, b"", 0, 0))
     with pytest.raises(Stopped) as caught:
@@ -129,9 +92,10 @@ def test_superseded__is_not_paid(safe: Safe, tmp_path: Path) -> None:
     assert handed.run().state is State.FINAL
 
 
-def test_failed__is_told_apart(safe: Safe, tmp_path: Path) -> None:
-    plan = safe.world.plan("veto", (3, 1, "nothing is pending"), epoch=3)
-    handed = Handed(safe, plan, tmp_path, gas=100_000)
+def test_failed__is_told_apart(placed: Placed, tmp_path: Path) -> None:
+    world, safe = placed
+    plan = world.plan("veto", (3, 1, "nothing is pending"), epoch=3)
+    handed = Handed(world, plan, tmp_path, gas=100_000)
     handed.run(watch=False)
     safe.execute(handed.tx)
     with pytest.raises(Stopped) as caught:
@@ -140,9 +104,10 @@ def test_failed__is_told_apart(safe: Safe, tmp_path: Path) -> None:
 
 
 def test_second_nonce__is_refused_while_the_first_could_be_executed(
-    safe: Safe, tmp_path: Path
+    placed: Placed, tmp_path: Path
 ) -> None:
-    handed = Handed(safe, safe.world.propose(), tmp_path)
+    world, _ = placed
+    handed = Handed(world, world.propose(), tmp_path)
     handed.run(watch=False)
     handed.tx = replace(handed.tx, nonce=1)
     with pytest.raises(Stopped) as caught:
@@ -150,8 +115,9 @@ def test_second_nonce__is_refused_while_the_first_could_be_executed(
     assert caught.value.reason is Reason.UNFINISHED_STEP
 
 
-def test_other_hash__is_refused(safe: Safe, tmp_path: Path) -> None:
-    handed = Handed(safe, safe.world.propose(), tmp_path)
+def test_other_hash__is_refused(placed: Placed, tmp_path: Path) -> None:
+    world, _safe = placed
+    handed = Handed(world, world.propose(), tmp_path)
     with pytest.raises(CheckFailed, match="OtherHash"):
         handed.run(hash_of=replace(handed.tx, nonce=9))
 
@@ -159,8 +125,55 @@ def test_other_hash__is_refused(safe: Safe, tmp_path: Path) -> None:
 def test_no_safe__is_named(tmp_path: Path) -> None:
     with chain() as node:
         world = World.on(node, fund=1000 * WCT)
-        nobody = Safe.__new__(Safe)
-        nobody.world = world
         with pytest.raises(Stopped) as caught:
-            Handed(nobody, world.propose(), tmp_path).run()
+            Handed(world, world.propose(), tmp_path).run()
         assert caught.value.reason is Reason.SAFE_MISSING
+
+
+AMOUNT = 300 * WCT
+
+
+def fund(world: World) -> Plan:
+    return world.fund(AMOUNT, sender=SAFE)
+
+
+def test_transfer__second_journal_at_the_next_nonce__is_refused(
+    placed: Placed, tmp_path: Path
+) -> None:
+    world, safe = placed
+    plan, held = fund(world), world.balance(world.distributor)
+    here, there = (Handed(world, plan, tmp_path / name) for name in ("here", "there"))
+    here.run(watch=False)
+    there.tx = replace(there.tx, nonce=1)
+    with pytest.raises(Stopped) as caught:
+        there.run(watch=False)
+    assert caught.value.reason is Reason.SAFE_NOT_NEXT
+    there.tx = replace(there.tx, nonce=0)
+    there.run(watch=False)  # the same SafeTx: it can be executed once
+    safe.execute(here.tx)
+    world.node.ask("anvil_mine", "0x4", "0x2")
+    assert here.run().state is there.run().state is State.FINAL
+    late = Handed(world, plan, tmp_path / "late")
+    late.tx = replace(late.tx, nonce=1)
+    with pytest.raises(CheckFailed, match="AlreadyFunded"):
+        late.run(watch=False)
+    assert world.balance(world.distributor) == held + AMOUNT
+
+
+def test_transfer__made_by_others_while_owners_sign__is_seen(
+    placed: Placed, tmp_path: Path
+) -> None:
+    world, _ = placed
+    handed = Handed(world, fund(world), tmp_path)
+    handed.run(watch=False)
+    world.send_tokens(world.distributor, AMOUNT)
+    world.node.ask("anvil_mine", "0x4", "0x2")
+    with pytest.raises(CheckFailed, match="have the owners reject nonce 0") as caught:
+        handed.run()
+    assert "AlreadyFunded" in str(caught.value)
+
+
+def test_transfer__planned_for_another_account__is_refused(placed: Placed, tmp_path: Path) -> None:
+    world, _ = placed
+    with pytest.raises(CheckFailed, match="OtherSender"):
+        Handed(world, world.fund(AMOUNT), tmp_path).run(watch=False)

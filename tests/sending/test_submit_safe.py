@@ -13,7 +13,7 @@ from rewards.chain.safe.export import safe_tx_of
 from rewards.chain.sending.clock import SystemClock
 from rewards.chain.sending.reasons import Stopped
 from rewards.cli.submit import command
-from tests.sending.test_safe import SAFE, Safe
+from tests.sending.safes import SAFE, Safe
 from tests.sending.world import WCT, World, chain
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_submit_safe__hands_over_and_watches(
             lambda _: int(node.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16),
         )
         world = World.on(node, fund=1_000 * WCT, proposers=(SAFE,))
-        safe = Safe(world, "1.4.1")
+        safe = Safe.on(node, world.chain_id, "1.4.1")
         plan = world.propose()
         path = tmp_path / "propose.json"
         path.write_bytes(plan.to_bytes())
@@ -46,7 +46,7 @@ def test_submit_safe__hands_over_and_watches(
 
         waiting = CliRunner().invoke(command, [*words, "--wait", "0"])
         assert isinstance(waiting.exception, Stopped)
-        assert "NotFinalYet" in str(waiting.exception)
+        assert "SafeNotExecuted" in str(waiting.exception)
         handed = json.loads((tmp_path / "propose.safe-0.json").read_bytes())
         assert handed["plan_digest"] == plan.digest
 

@@ -178,7 +178,23 @@ class World:
         call = PlannedCall.of(
             self.token, interface(TOKEN).entry("transfer"), (self.distributor, amount)
         )
-        return self.made("fund", (call,), totals={"amount": amount}, **changes)
+        totals = {"amount": amount, "received": self.received()}
+        return self.made("fund", (call,), **{"totals": totals, "sender": self.sender, **changes})
+
+    def sweep(self) -> Plan:
+        """Plan a sweep of all that the distributor does not owe."""
+        rpc = Node(self.node.url)
+        amount = Distributor(rpc, self.distributor).sweepable(self.token)
+        rpc.close()
+        totals = {"amount": amount, "received": self.received()}
+        return self.plan("sweep", (self.token,), totals=totals, sender=self.sender)
+
+    def received(self) -> int:
+        """Return what the distributor holds, and all that it ever paid."""
+        rpc = Node(self.node.url)
+        claimed = Distributor(rpc, self.distributor).active().claimed_total
+        rpc.close()
+        return self.balance(self.distributor) + claimed
 
     def plan(
         self,
@@ -239,6 +255,24 @@ class World:
         data = "0x70a08231" + account[2:].rjust(64, "0")
         answer = self.node.ask("eth_call", {"to": self.token, "data": data}, "latest")
         return int(answer, 16)
+
+    def send_tokens(self, to: str, amount: int) -> None:
+        """Mint tokens to an account, in a block of its own."""
+        data = interface(TOKEN).call(self.token, "mint", to, amount).data
+        request = {"from": self.sender, "to": self.token, "data": "0x" + data.hex()}
+        self.node.ask("eth_sendTransaction", request)
+        self.node.ask("anvil_mine", "0x1")
+
+    def burn(self, owner: str, amount: int) -> None:
+        """Take tokens from an account, as only a test can, in a block of its own."""
+        node = self.node
+        node.ask("anvil_impersonateAccount", owner)
+        node.ask("anvil_setBalance", owner, hex(10**18))
+        data = interface(TOKEN).call(self.token, "transfer", "0x" + "de" * 20, amount).data
+        request = {"from": owner, "to": self.token, "data": "0x" + data.hex()}
+        node.ask("eth_sendTransaction", request)
+        node.ask("anvil_mine", "0x1")
+        node.ask("anvil_stopImpersonatingAccount", owner)
 
     def nonce(self) -> int:
         """Return how many transactions of the sender are mined."""

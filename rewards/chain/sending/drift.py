@@ -6,9 +6,12 @@ once more. What the contract itself would refuse is found by simulation, when it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rewards.chain.distributor import Distributor, ProposalStatus
+from rewards.chain.endpoint import LATEST, Call
+from rewards.chain.sending.goals import PENDING_ROOT, ROOT
 from rewards.chain.sending.intents import DISTRIBUTOR_TARGET, contradictions, values_of
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.folder import open_regular, read_bytes, walk_files
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rewards.chain.endpoint import Block
+    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
+    from rewards.chain.sending.intents import Intent
+    from rewards.chain.sending.node import Node
     from rewards.chain.sending.quorum import Quorum
 
 MAKE_ANEW = "nothing was sent; make the plan anew with `rewards plan`"
@@ -76,12 +82,12 @@ def _digest(path: Path, name: str) -> str:
 
 
 def require_gate(plan: Plan) -> None:
-    """Check that a proposal passed the gate of `rewards plan`.
+    """Check that a proposal, or any step on another target, passed the checks of `rewards plan`.
 
     Raises:
         CheckFailed: There is no verdict, or it is negative.
     """
-    if plan.action != "propose" or plan.target != DISTRIBUTOR_TARGET:
+    if plan.action != "propose" and plan.target == DISTRIBUTOR_TARGET:
         return
     if plan.gate is None or plan.gate.get("ok") is not True:
         said = "has no verdict of the gate" if plan.gate is None else "did not pass the gate"
@@ -148,3 +154,64 @@ def require_open(plan: Plan, quorum: Quorum) -> None:
             problem = f"StalePlan: attempt {expected} is due, not {attempt}"
     if problem:
         raise CheckFailed(Finding("the chain", problem, MAKE_ANEW))
+
+
+BOUND_ROOTS = {
+    ("urd", "propose"): {"root": ROOT, "pending root": PENDING_ROOT},
+    ("urd", "activate"): {"root": ROOT, "pending root": PENDING_ROOT},
+    ("urd", "veto"): {"pending root": PENDING_ROOT},
+}
+"""Facts of a plan's verdict, and the views that tell them, which must still be as planned: a URD
+takes any root on top of any other, and accepts or revokes whatever is pending."""
+
+
+def require_unmoved(plan: Plan, quorum: Quorum, block: Block) -> None:
+    """Check that another target still shows what a plan builds on; asked while nothing is signed.
+
+    Raises:
+        NotYet: An endpoint does not answer, or it has changed and that is not final yet.
+        Stopped: They contradict each other.
+        CheckFailed: It has changed, or the plan does not bind it.
+    """
+    facts, findings = (plan.gate or {}).get("facts", {}), []
+    for name, view in BOUND_ROOTS.get((plan.target, plan.action), {}).items():
+        planned = facts.get(name)
+        there = _shown(quorum, name, Call(plan.contract.address, view), block, planned)
+        if there != planned:
+            problem = f"StalePlan: the {name} is not what it was when planned, {planned}"
+            findings.append(Finding("the chain", problem, MAKE_ANEW, column=name, value=there))
+    if findings:
+        raise CheckFailed(findings)
+
+
+def _shown(quorum: Quorum, name: str, call: Call, block: Block, planned: str | None) -> str:
+    """Return the word that a view tells in a final block or, as long as that is as planned, now."""
+
+    def word(node: Node, at: int | str) -> str:
+        return "0x" + node.call(call, at)[:32].hex()
+
+    there = quorum.agreed(name, lambda node: word(node, block.number))
+    return there if there != planned else quorum.settled(name, lambda node: word(node, LATEST))
+
+
+def require_still_wanted(intent: Intent, step: Step, quorum: Quorum, block: Block) -> None:
+    """Check that nobody else has made a step whose signed bytes wait, before they go out again.
+
+    Ours moves the figure too. So it is read at the block at which our nonce is still unused.
+
+    Raises:
+        NotYet: An endpoint does not answer.
+        Stopped: They contradict each other.
+        CheckFailed: It was made by somebody else.
+    """
+    movement, last = intent.movement, step.variants[-1]
+    if movement is None or last.kind == "cancel" or last.gas == 0:
+        return
+    used = quorum.agreed("nonce", lambda node: node.nonce(last.sender, block.number))
+    if used > last.nonce:
+        return
+    there = movement.at(quorum, block)
+    if not movement.is_open(there):
+        found = movement.refusal(there)
+        remedy = "it was not sent again; `rewards submit --cancel` puts nothing in its place"
+        raise CheckFailed(replace(found, remedy=remedy))

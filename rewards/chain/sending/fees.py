@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from eth_utils.currency import from_wei
 
 from rewards.chain.errors import EndpointTrouble, InsufficientFunds, Reverted
+from rewards.chain.op_stack import fee_beside_execution
 from rewards.chain.sending.reasons import NotYet, Reason, Stopped
-from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
     from rewards.chain.journal import Variant
@@ -27,8 +27,6 @@ GAS_MARGIN_PERCENT = 25
 BUMP_PERCENT = 115
 """Nodes take a replacement from 110 % of both prices on; rounding and others ask a little more."""
 DATA_FEE_MARGIN = 2
-ENVELOPE = 256
-"""Bytes of a signed transaction beside its calldata, rounded up."""
 PLAIN_GAS = 21_000
 
 
@@ -130,7 +128,7 @@ def _within(
     cap: int | None = None,
 ) -> Offer:
     data = b"" if cancel else intent.call.data
-    beside = max(quorum.each(lambda node: node.operator_and_data_fee(_as_signed(data), gas)))
+    beside = max(quorum.each(lambda node: fee_beside_execution(node, data, gas)))
     value = 0 if cancel else intent.value
     worst = gas * max_fee + value + DATA_FEE_MARGIN * beside
     allowed = intent.caps.total_fee if cap is None else cap
@@ -148,15 +146,6 @@ def _within(
             f"{coins(worst)}",
         )
     return Offer(gas, max_fee, tip, worst)
-
-
-def _as_signed(data: bytes) -> bytes:
-    """Return bytes that cost at least as much on L1 as the signed transaction with this calldata.
-
-    The fee follows the compressed length, so what stands for the envelope must not compress.
-    """
-    noise = b"".join(keccak256(bytes([i])) for i in range(ENVELOPE // 32))
-    return data + noise
 
 
 def _raised(price: int) -> int:

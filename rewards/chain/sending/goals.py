@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rewards.chain.endpoint import Endpoint
+    from rewards.chain.sending.movements import Movement
 
 
 ROOT = keccak256(b"root()")[:4]
 PENDING_ROOT = keccak256(b"pendingRoot()")[:4]
 LAST_UPDATED_EPOCH = keccak256(b"lastUpdatedEpoch()")[:4]
+PAUSED = keccak256(b"paused()")[:4]
+TRUE = (1).to_bytes(32, "big")
 
 
 class Reached(StrEnum):
@@ -156,8 +159,8 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True)
-class RootShown:
-    """That another target shows a root in the first word that a view returns; 32 bytes.
+class Shown:
+    """That another target shows a word, e.g. a root, as the first that a view returns; 32 bytes.
 
     Such a contract takes any root its updater gives it, at any time: that it shows another one
     proves nothing, and that it shows this one already is no reason not to send.
@@ -165,13 +168,30 @@ class RootShown:
 
     contract: str
     view: bytes
-    root: bytes
+    word: bytes
     is_proof: bool = False
 
     def reached(self, endpoint: Endpoint, at: int | str) -> Reached:
         """Return YES where it is shown."""
         returned = endpoint.call(Call(self.contract, self.view), at)
-        return Reached.YES if returned[:32] == self.root else _UNKNOWN
+        return Reached.YES if returned[:32] == self.word else _UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """That tokens were moved: a figure is what the step makes of it.
+
+    No proof that the step need not be sent: another step may have moved as much. Whether it may be
+    sent says `Movement.require_open`.
+    """
+
+    movement: Movement
+    is_proof: bool = False
+
+    def reached(self, endpoint: Endpoint, at: int | str) -> Reached:
+        """Return YES where exactly this was moved since the plan."""
+        there = self.movement.figure.read(endpoint, at)
+        return Reached.YES if self.movement.is_made(there) else _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

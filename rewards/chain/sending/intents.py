@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 from rewards.chain.endpoint import Call
 from rewards.chain.journal import Key
 from rewards.chain.sending.goals import (
+    PAUSED,
     PENDING_ROOT,
     ROOT,
+    TRUE,
     Activated,
     Claimed,
     Deployed,
     Executed,
     Goal,
+    Moved,
     Proposed,
     Recorded,
-    RootShown,
+    Shown,
     Vetoed,
 )
+from rewards.chain.sending.movements import RECEIVED, Allowed, Movement, Received
 from rewards.errors import CheckFailed, Finding
 
 if TYPE_CHECKING:
@@ -41,6 +45,8 @@ class Intent:
         caps: What it may cost.
         goal: How the chain shows that it is done.
         words: The action in words, for messages.
+        sender: Who alone may send it; None: anybody whom the contract lets.
+        movement: What shows that it was made already, where the chain would take it twice.
     """
 
     key: Key
@@ -50,6 +56,25 @@ class Intent:
     caps: Caps
     goal: Goal
     words: str
+    sender: str | None = None
+    movement: Movement | None = None
+
+    def require_sender(self, sender: str) -> None:
+        """Check that an account, or a Safe, is the one that the plan was made for.
+
+        Raises:
+            CheckFailed: It is another.
+        """
+        if self.sender not in (None, sender):
+            raise CheckFailed(
+                Finding(
+                    "plan",
+                    f"OtherSender: was made for {self.sender} to send",
+                    "send it from there (a Safe with --safe), or make the plan anew",
+                    column="sender",
+                    value=sender,
+                )
+            )
 
 
 def intents_of(plan: Plan, attempt: int | None = None, action: str | None = None) -> list[Intent]:
@@ -85,6 +110,8 @@ def intents_of(plan: Plan, attempt: int | None = None, action: str | None = None
             goal_of(plan, call),
             f"{plan.action}{f' of epoch {epoch}' if epoch else ''}"
             + (f", call {part + 1} of {count}" if count > 1 else ""),
+            plan.sender,
+            movement_of(plan),
         )
         for part, call in enumerate(plan.calls)
     ]
@@ -105,6 +132,9 @@ def goal_of(plan: Plan, call: PlannedCall) -> Goal:
     contract, arguments = plan.contract.address, values_of(call)
     if plan.action == "deploy" and (call.to is None or plan.contract.code_hash is None):
         return Deployed(contract)
+    movement = movement_of(plan)
+    if movement is not None:
+        return Moved(movement)
     if call.to != contract:
         return Executed()
     if plan.target != DISTRIBUTOR_TARGET:
@@ -134,10 +164,31 @@ def _goal_elsewhere(plan: Plan) -> Goal:
     contract = plan.contract.address
     root = bytes.fromhex(plan.merkle_root[2:]) if plan.merkle_root else b""
     if plan.target == "urd" and plan.action in ("propose", "activate"):
-        return RootShown(contract, PENDING_ROOT if plan.action == "propose" else ROOT, root)
+        waits = (plan.calls[0].function or "").startswith("submitRoot(")
+        return Shown(contract, PENDING_ROOT if waits else ROOT, root)
+    if plan.target == "airdrop" and plan.action == "pause":
+        return Shown(contract, PAUSED, TRUE)
     if plan.target == "reward-manager" and plan.action == "propose" and plan.epochs:
         return Recorded(contract, plan.epochs.last)
     return Executed()
+
+
+def movement_of(plan: Plan) -> Movement | None:
+    """Return what shows that a plan was carried out, where the chain would take it twice."""
+    contract, token = plan.contract.address, plan.token
+    if plan.action not in ("fund", "sweep") or token is None:
+        return None
+    if plan.target == "airdrop":
+        allowed = Allowed(contract, token.address, plan.sender or "")
+        return Movement(allowed, 0, plan.totals["total"], "AlreadyAllowed")
+    if plan.target != DISTRIBUTOR_TARGET:
+        return None
+    planned, amount = plan.totals[RECEIVED], plan.totals["amount"]
+    if plan.action == "fund":
+        return Movement(Received(contract, token.address), planned, amount, "AlreadyFunded")
+    asset = values_of(plan.calls[0])["asset"]
+    received = Received(contract, asset, pays=asset == token.address)
+    return Movement(received, planned, -amount, "AlreadySwept")
 
 
 def claims_in(call: PlannedCall) -> list[tuple[str, int]]:
@@ -152,26 +203,8 @@ def claims_in(call: PlannedCall) -> list[tuple[str, int]]:
 
 def contradictions(plan: Plan) -> list[Finding]:
     """Return where the calls do something else than the plan's own fields say."""
-    if plan.target != DISTRIBUTOR_TARGET:
-        return []
-    findings = []
-    last = plan.epochs.last if plan.epochs else None
+    findings = _unbound(plan)
     for number, call in enumerate(plan.calls):
-        arguments = values_of(call)
-        expected: dict[str, tuple[str | None, str | None]] = {}
-        if plan.action in _FUNCTIONS:
-            function = (call.function or "").partition("(")[0]
-            expected["function"] = (function, _FUNCTIONS[plan.action])
-            expected["to"] = (call.to, plan.contract.address)
-        if plan.action == "propose":
-            expected["epoch"] = (arguments.get("proposal.epoch"), _text(last))
-            expected["root"] = (arguments.get("proposal.root"), plan.merkle_root)
-            expected["manifest hash"] = (arguments.get("proposal.manifestHash"), plan.manifest_hash)
-            total = plan.totals.get("cumulative_total")
-            if total is not None:
-                expected["total"] = (arguments.get("proposal.cumulativeTotal"), str(total))
-        elif plan.action in ("activate", "veto", "claim_many"):
-            expected["epoch"] = (arguments.get("epoch"), _text(last))
         findings += [
             Finding(
                 "plan",
@@ -180,10 +213,78 @@ def contradictions(plan: Plan) -> list[Finding]:
                 column=name,
                 value=str(there),
             )
-            for name, (there, said) in expected.items()
+            for name, (there, said) in _expected(plan, call).items()
             if there != said
         ]
     return findings
+
+
+def _unbound(plan: Plan) -> list[Finding]:
+    """Return what is missing in a plan that moves tokens: what keeps it from being made twice."""
+    ours = plan.target == DISTRIBUTOR_TARGET
+    if not (plan.action == "fund" or (ours and plan.action == "sweep")):
+        return []
+    there = {
+        "sender": plan.sender,
+        "token": plan.token,
+        "one call": len(plan.calls) == 1 or None,
+        RECEIVED: plan.totals.get(RECEIVED) if ours else 0,
+        "amount": plan.totals.get("amount" if ours else "total"),
+    }
+    return [
+        Finding(
+            "plan",
+            f"StalePlan: does not bind its {name}, and could be carried out twice",
+            "make the plan anew with `rewards plan`",
+            column=name,
+        )
+        for name, value in there.items()
+        if value is None
+    ]
+
+
+def _expected(plan: Plan, call: PlannedCall) -> dict[str, tuple[str | None, str | None]]:
+    """Return (what a call says, what the plan says) by name."""
+    contract, arguments = plan.contract.address, values_of(call)
+    if plan.action == "fund" and plan.token is not None:
+        return _expected_of_funding(plan, call)
+    if plan.target == "urd":
+        root = arguments.get("newRoot", plan.merkle_root)
+        return {"to": (call.to, contract), "root": (root, plan.merkle_root)}
+    if plan.target != DISTRIBUTOR_TARGET:
+        return {}
+    last = _text(plan.epochs.last if plan.epochs else None)
+    expected: dict[str, tuple[str | None, str | None]] = {}
+    if plan.action in _FUNCTIONS:
+        function = (call.function or "").partition("(")[0]
+        expected["function"] = (function, _FUNCTIONS[plan.action])
+        expected["to"] = (call.to, contract)
+    if plan.action == "propose":
+        expected["epoch"] = (arguments.get("proposal.epoch"), last)
+        expected["root"] = (arguments.get("proposal.root"), plan.merkle_root)
+        expected["manifest hash"] = (arguments.get("proposal.manifestHash"), plan.manifest_hash)
+        total = plan.totals.get("cumulative_total")
+        if total is not None:
+            expected["total"] = (arguments.get("proposal.cumulativeTotal"), str(total))
+    elif plan.action in ("activate", "veto", "claim_many"):
+        expected["epoch"] = (arguments.get("epoch"), last)
+    return expected
+
+
+def _expected_of_funding(plan: Plan, call: PlannedCall) -> dict[str, tuple[str | None, str | None]]:
+    """Return the same for a transfer to the distributor, or the allowance of an Airdrop."""
+    ours = plan.target == DISTRIBUTOR_TARGET
+    functions = ("transfer", "transferFrom") if ours else ("approve",)
+    function = (call.function or "").partition("(")[0]
+    values = [argument.value for argument in call.arguments]
+    there, amount = (str(value) for value in values[-2:]) if len(values) > 1 else ("", "")
+    total = plan.totals.get("amount" if ours else "total")
+    return {
+        "function": (function, function if function in functions else functions[0]),
+        "to": (call.to, plan.token.address if plan.token else None),
+        "receiver": (there, plan.contract.address),
+        "amount": (amount, _text(total)),
+    }
 
 
 _FUNCTIONS = {

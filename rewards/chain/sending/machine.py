@@ -185,12 +185,15 @@ class Machine:
 
         def prepare() -> tuple[int, Offer, Block]:
             block = self._finalized()
-            if self.quorum.agreed("contract", lambda node: self._is_ready(node, intent, block)):
-                nonce = self.quorum.nonce_to_use(sender, _after(live), block)
-                return nonce, offer_for(self.quorum, intent, sender), block
-            raise Stopped(Reason.REFUSED, f"{intent.words}: nobody is at {intent.call.to}")
+            if not self.quorum.agreed("contract", lambda node: self._is_ready(node, intent, block)):
+                raise Stopped(Reason.REFUSED, f"{intent.words}: nobody is at {intent.call.to}")
+            nonce = self.quorum.nonce_to_use(sender, _after(live), block)
+            if intent.movement is not None:  # at the nonce's own block: see movements
+                intent.movement.require_open(self.quorum, block)
+            return nonce, offer_for(self.quorum, intent, sender), block
 
         with self._halting(intent):
+            intent.require_sender(sender)
             nonce, offer, block = self._patiently(prepare)
             _require_address(intent, sender, nonce)
         return self._store(intent, account, "original", nonce, offer, block)
@@ -526,6 +529,10 @@ class Machine:
             Stopped: They contradict each other.
         """
         return self._at(intent, self._finalized())
+
+    def take_as_done(self, intent: Intent, block: Block, note: str) -> None:
+        """Bring a planned step to `final` that a final block shows as made, though not by us."""
+        self._final(intent, block, None, note)
 
     def finalized(self) -> Block:
         """Return the agreed finalized block.

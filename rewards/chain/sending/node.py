@@ -14,23 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from rewards.chain.endpoint import LATEST, Call
-from rewards.chain.errors import Reverted
+from rewards.chain.endpoint import LATEST
 from rewards.chain.network import JsonRpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rewards.chain.endpoint import Call
+
 TIMEOUT_SECONDS = 20
 ANSWER_LIMIT = 1 << 27
 DEPTH_LIMIT = 100
 _BRACKET = re.compile(rb"[\[\]{}]")
-GAS_PRICE_ORACLE = "0x420000000000000000000000000000000000000f"
-"""OP stack predeploy. https://specs.optimism.io/protocol/predeploys.html#gaspriceoracle"""
-GET_L1_FEE = bytes.fromhex("49948e0e")
-"""`getL1Fee(bytes)`: wei, for the bytes of an unsigned transaction."""
-GET_OPERATOR_FEE = bytes.fromhex("275aedd2")
-"""`getOperatorFee(uint256 gasUsed)`: wei; there since Isthmus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +139,6 @@ class Node(JsonRpc):
             ]
         except (KeyError, TypeError, ValueError, AttributeError):
             raise self._unusable("eth_getLogs") from None
-
-    def operator_and_data_fee(self, raw: bytes, gas: int) -> int:
-        """Return what the OP stack charges beside execution, wei; 0 on other chains.
-
-        Args:
-            raw: The transaction's bytes, or as many bytes that compress no better.
-            gas: The gas that it may use.
-        """
-        if not self.code(GAS_PRICE_ORACLE):
-            return 0
-        padded = raw + bytes(-len(raw) % 32)
-        head = (32).to_bytes(32, "big") + len(raw).to_bytes(32, "big")
-        data_fee = self.call(Call(GAS_PRICE_ORACLE, GET_L1_FEE + head + padded))
-        if len(data_fee) != 32:
-            raise self._unusable("getL1Fee")
-        return int.from_bytes(data_fee, "big") + self._operator_fee(gas)
-
-    def _operator_fee(self, gas: int) -> int:
-        """Return the operator fee; a predeploy from before Isthmus has none."""
-        call = Call(GAS_PRICE_ORACLE, GET_OPERATOR_FEE + gas.to_bytes(32, "big"))
-        try:
-            fee = self.call(call)
-        except Reverted:
-            return 0
-        return int.from_bytes(fee, "big") if len(fee) == 32 else 0
 
     # --- how it is asked -----------------------------------------------------------------------
 

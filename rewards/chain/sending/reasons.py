@@ -35,9 +35,11 @@ class Reason(StrEnum):
     CANCELLED = "Cancelled"
     NOTHING_TO_REPLACE = "NothingToReplace"
     UNKNOWN_AFTER_LOSS = "UnknownAfterLoss"
+    SAFE_NOT_EXECUTED = "SafeNotExecuted"
     SAFE_FAILED = "SafeFailed"
     SAFE_SUPERSEDED = "SafeSuperseded"
     SAFE_MISSING = "SafeMissing"
+    SAFE_NOT_NEXT = "SafeNotNext"
 
 
 NEXT_STEP = {
@@ -68,10 +70,14 @@ NEXT_STEP = {
     Reason.CANCELLED: "nothing of it can land any more; `rewards submit --again` signs anew",
     Reason.NOTHING_TO_REPLACE: "run `rewards status`",
     Reason.UNKNOWN_AFTER_LOSS: "look it up on the chain; if it was never made, "
-    "`rewards submit --again`",
+    "`rewards submit --again`, or make the plan anew where that is refused",
+    Reason.SAFE_NOT_EXECUTED: "have its owners sign and execute it, and run it again to go on "
+    "watching",
     Reason.SAFE_FAILED: "look at the reason, and export the plan again at the Safe's next nonce",
     Reason.SAFE_SUPERSEDED: "export the plan again at the Safe's next nonce",
     Reason.SAFE_MISSING: "check the Safe's address and the chain",
+    Reason.SAFE_NOT_NEXT: "name the Safe's next nonce, after what waits before it is executed or "
+    "rejected",
 }
 
 

@@ -8,7 +8,7 @@ an event is missing, nothing is concluded. Another hash at our nonce means super
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -70,21 +70,29 @@ class SafeWatch:
         """Write into the journal that owners may sign it from now on; the file is written after.
 
         Raises:
-            CheckFailed: The Safe computes another hash.
+            CheckFailed: The Safe computes another hash, the plan is another's to send, or what it
+                moves was moved already.
             Stopped: There is no Safe, or its nonce is used already.
         """
         journal, key = self.machine.journal, self.intent.key
+        self.intent.require_sender(self.safe)
         step = journal.step(key)
-        if step.live:
-            if step.variants[-1].transaction != self.safe_tx_hash:
-                raise Stopped(
-                    Reason.UNFINISHED_STEP,
-                    f"{step.variants[-1].transaction} was handed over for {key} and may still be "
-                    "executed",
-                )
-            return step
-        block = self.machine.patiently(self._check)
-        variant = Variant(
+        if step.live and step.variants[-1].transaction != self.safe_tx_hash:
+            raise Stopped(
+                Reason.UNFINISHED_STEP,
+                f"{step.variants[-1].transaction} was handed over for {key} and may still be "
+                "executed",
+            )
+        if not step.live:
+            block = self.machine.patiently(self._check)
+            step = journal.advance(key, State.SIGNED, variant_body(self._variant(block)))
+        if step.state is State.SIGNED:
+            step = journal.advance(key, State.BROADCAST, {"transaction": self.safe_tx_hash})
+        return step
+
+    def _variant(self, block: Block) -> Variant:
+        """Return what the journal holds of it: no signature, and no fee of ours."""
+        return Variant(
             kind="original",
             raw=self.tx.data,
             transaction=self.safe_tx_hash,
@@ -96,8 +104,6 @@ class SafeWatch:
             worst_fee=0,
             since=block.number,
         )
-        journal.advance(key, State.SIGNED, variant_body(variant))
-        return journal.advance(key, State.BROADCAST, {"transaction": self.safe_tx_hash})
 
     def _check(self) -> Block:
         quorum = self.machine.quorum
@@ -122,7 +128,34 @@ class SafeWatch:
             raise Stopped(
                 Reason.SAFE_SUPERSEDED, f"the Safe's nonce is {used} already, past {self.tx.nonce}"
             )
+        if self.intent.movement is not None:
+            self._require_next(block)
+            self.intent.movement.require_open(quorum, block)
         return block
+
+    def _require_next(self, block: Block) -> None:
+        """Check that it is the Safe's next transaction: see movements.
+
+        At a later nonce it could be executed beside one of the same plan that was handed over
+        elsewhere, at the nonce that is next.
+        """
+        final = self.machine.quorum.agreed(
+            "nonce of the Safe", lambda node: self._nonce(node, block.number)
+        )
+        if final == self.tx.nonce:
+            return
+        newest = self.machine.quorum.settled(
+            "nonce of the Safe", lambda node: self._nonce(node, LATEST)
+        )
+        if newest == self.tx.nonce:
+            raise NotYet(
+                Reason.FOREIGN_PENDING, f"the Safe's transaction {newest - 1} is not final yet"
+            )
+        raise Stopped(
+            Reason.SAFE_NOT_NEXT,
+            f"the Safe's next nonce is {newest}, not {self.tx.nonce}; a transfer may only be "
+            "handed over as its next transaction",
+        )
 
     def watch(self) -> Step:
         """Watch until the Safe's nonce is past ours in a final block.
@@ -140,13 +173,17 @@ class SafeWatch:
             except Stopped as error:
                 machine.journal.halt(key, error.reason, error.detail, closed=error.closed)
                 raise
+            except CheckFailed as error:
+                machine.journal.halt(key, error.findings[0].problem.partition(":")[0], str(error))
+                raise
             if message != said:
                 machine.watcher.told(f"{self.intent.words}: {message}")
                 said = message
             if machine.journal.step(key).state is State.FINAL:
                 break
             if machine.quorum.clock.passed() > deadline:
-                raise Stopped(Reason.NOT_FINAL_YET, f"{self.safe_tx_hash} is not executed yet")
+                machine.journal.halt(key, Reason.SAFE_NOT_EXECUTED, message)
+                raise Stopped(Reason.SAFE_NOT_EXECUTED, message)
             machine.quorum.clock.sleep(machine.poll)
         return machine.journal.step(key)
 
@@ -155,6 +192,7 @@ class SafeWatch:
         block = self.machine.finalized()
         fate, transaction = self.fate(block)
         if fate is Fate.WAITING:
+            self._require_still_wanted(block)
             return f"safeTxHash {self.safe_tx_hash} is not executed in a final block yet"
         detail = f"safeTxHash {self.safe_tx_hash} at the Safe's nonce {self.tx.nonce}"
         if fate is Fate.FAILED:
@@ -182,6 +220,21 @@ class SafeWatch:
         }
         self.machine.journal.advance(self.intent.key, State.FINAL, body)
         return f"executed in {transaction}"
+
+    def _require_still_wanted(self, block: Block) -> None:
+        """Notice that what waits for signatures was made by somebody else.
+
+        Raises:
+            CheckFailed: It was.
+        """
+        movement = self.intent.movement
+        if movement is None or movement.is_open(there := movement.at(self.machine.quorum, block)):
+            return
+        remedy = (
+            f"do not execute safeTxHash {self.safe_tx_hash}: have the owners reject nonce "
+            f"{self.tx.nonce} of the Safe"
+        )
+        raise CheckFailed(replace(movement.refusal(there), remedy=remedy))
 
     def fate(self, block: Block) -> tuple[Fate, str]:
         """Return what became of it by a final block, and in which transaction.

@@ -11,6 +11,8 @@ from rewards.chain.sending.drift import (
     require_files,
     require_gate,
     require_open,
+    require_still_wanted,
+    require_unmoved,
 )
 from rewards.chain.sending.goals import All
 from rewards.chain.sending.intents import intents_of
@@ -68,13 +70,20 @@ class Submission:
             CheckFailed: It is not.
             Stopped: It cannot be asked, or contradicts itself.
         """
-        self.machine.patiently(self._check_chain)
-        if not self.machine.journal.step(intent.key).live:
-            self.machine.patiently(lambda: require_open(self.plan, self.machine.quorum))
+        self.machine.patiently(lambda: self._check_chain(intent))
 
-    def _check_chain(self) -> None:
-        self.machine.quorum.require_chain()
-        require_contract(self.plan, self.machine.quorum, self.machine.finalized())
+    def _check_chain(self, intent: Intent) -> None:
+        quorum, step = self.machine.quorum, self.machine.journal.step(intent.key)
+        quorum.require_chain()
+        block = self.machine.finalized()
+        require_contract(self.plan, quorum, block)
+        if step.live:
+            require_still_wanted(intent, step, quorum, block)
+        else:
+            require_open(self.plan, quorum)
+            require_unmoved(self.plan, quorum, block)
+            if intent.movement is not None:
+                intent.movement.require_open(quorum, block)
 
     def begin(self, *, again: bool = False) -> bool:
         """Bring every step to `planned`; return whether anything is left to be signed.
