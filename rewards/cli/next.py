@@ -9,6 +9,7 @@ import click
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import require_season, season_option
 from rewards.errors import CheckFailed, InvalidInput
+from rewards.files.carried import require_carried
 from rewards.files.epoch import load_epoch
 from rewards.files.grammar import format_time
 from rewards.files.published import PublishedEpoch
@@ -55,7 +56,8 @@ def _status(season: Season) -> dict[str, str | None]:
 
 def _about_inputs(season: Season, epoch: int) -> str:
     try:
-        load_epoch(season.inputs(epoch), season.previous(epoch))
+        inputs, _ = load_epoch(season.inputs(epoch), season.previous(epoch))
+        require_carried(season, inputs)
     except (InvalidInput, CheckFailed) as error:
         return f"correct the inputs of epoch {epoch}: {error}"
     return f"the inputs of epoch {epoch} are acceptable: run `rewards compute`"
