@@ -202,7 +202,7 @@ def test_airdrop__what_is_refused(operator: Operator, tmp_path: Path) -> None:
     ):
         assert isinstance(operator.plan("1", *words, code=2), InvalidInput)
     operator.mint(SAFE, 10**30)
-    code.write_text("0xfe")
+    code.write_text("0x5f5ffd")  # reverts
     assert "refuses to be created" in failed(operator.plan("1", *deploy, code=1))["airdrop"]
 
 
@@ -215,7 +215,7 @@ def forge(folder: Path) -> None:
     table.write_text("\n".join([header, *(",".join(row) for row in swapped)]) + "\n")
     manifest = folder / "manifest.json"
     document = json.loads(manifest.read_bytes())
-    document["files"]["allocations.csv"] = hashlib.sha256(table.read_bytes()).hexdigest()
+    document["outputs"]["allocations.csv"] = hashlib.sha256(table.read_bytes()).hexdigest()
     del document["digest"]
     document["digest"] = hashlib.sha256(canonical_json(document)).hexdigest()
     manifest.write_bytes(canonical_json(document))
