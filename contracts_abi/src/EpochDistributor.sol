@@ -312,7 +312,13 @@ contract EpochDistributor is IEpochDistributor, EIP712, ReentrancyGuardTransient
     }
 
     function setGuardian(address account, bool granted) external onlyAdmin {
-        if (!granted) _useScheduled();
+        if (granted) {
+            // Otherwise a stolen admin key could trap the holders: appoint guardians who pause claims at once.
+            Rest storage rest = _rests[account];
+            rest.claims = uint40(Math.max(rest.claims, block.timestamp + changeDelay));
+        } else {
+            _useScheduled();
+        }
         _setRole(Role.Guardian, account, granted);
     }
 

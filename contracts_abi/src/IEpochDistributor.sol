@@ -307,6 +307,8 @@ interface IEpochDistributor {
     function setAttester(address account, bool granted) external;
 
     /// @notice Grants or revokes guardianship. Callable by the admin; revoking only as scheduled.
+    /// @dev    A guardian granted after construction may veto and pause activation at once, claims from `changeDelay`
+    ///         after its grant: a stolen admin key cannot keep the holders from claiming before that.
     /// @custom:error as `setProposer`
     function setGuardian(address account, bool granted) external;
 
@@ -335,7 +337,7 @@ interface IEpochDistributor {
     /// @custom:error NotPendingAdmin
     function acceptAdmin() external;
 
-    /// @notice Ends this contract for good. Callable by the admin, only as scheduled: holders can claim meanwhile.
+    /// @notice Ends this contract for good. Callable by the admin, only as scheduled: holders can claim until then.
     /// @dev    No more proposals, activations and claims, so `claimed` is final and a successor can start from
     ///         cumulative minus claimed, without anybody paid twice. What is unclaimed is released to the treasury,
     ///         which funds the successor.

@@ -12,6 +12,7 @@ from rewards.cli.checks import checks_options, show_report
 from rewards.cli.console import answer, json_option, print_table, short_wct
 from rewards.cli.epochs import require_season, season_option
 from rewards.errors import Finding, InvalidInput
+from rewards.files.carried import require_carried
 from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
 from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
 from rewards.rules.records import sum_of
@@ -75,6 +76,8 @@ def command(
         previous, season=season.root if season else None, checks=checks_file, waivers=waivers_file
     )
     computed = compute_folder(inputs, previous, reviewer)
+    if season:
+        require_carried(season, computed.inputs)
     report = reviewer.last_report
     report.require_unblocked()
     fresh = publish_epoch(computed, out)

@@ -11,6 +11,7 @@ from rewards.audit.checks.review import reviewer_for
 from rewards.cli.console import answer, exit_code, json_option, show_findings
 from rewards.cli.epochs import require_season, season_option
 from rewards.errors import CheckFailed, FindingsError, InvalidInput
+from rewards.files.carried import require_carried
 from rewards.files.epoch import compute_folder
 from rewards.files.grammar import format_time
 from rewards.files.published import PublishedEpoch
@@ -66,7 +67,8 @@ def _step(season: Season, epoch: int | None) -> tuple[str, FindingsError | None]
     previous = season.previous(epoch)
     try:
         reviewer = reviewer_for(previous, season=season.root)
-        compute_folder(inputs, previous, reviewer)
+        computed = compute_folder(inputs, previous, reviewer)
+        require_carried(season, computed.inputs)
         reviewer.last_report.require_unblocked()
     except InvalidInput as error:
         return f"correct what is found, for epoch {epoch} in {inputs}", error

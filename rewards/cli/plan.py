@@ -24,6 +24,7 @@ from rewards.cli.asking import (
 )
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note
 from rewards.cli.epochs import find_season, locate, season_option
+from rewards.cli.target import score_scale_option
 from rewards.errors import CheckFailed, Finding, FindingsError, InvalidInput
 from rewards.files.folder import read_bytes
 from rewards.files.grammar import GrammarError, parse_address, parse_boolean
@@ -97,6 +98,7 @@ CODE_LIMIT = 1 << 20
 @click.option("--since", help="Another target: the epoch that it settled last.")
 @click.option("--first", is_flag=True, help="Another target: nothing was settled before.")
 @click.option("--contract", type=ADDRESS, help="Another target: its contract.")
+@score_scale_option
 @click.option(
     "--term",
     "terms",
@@ -255,10 +257,11 @@ def _make(
     look = Sight.at_latest_block if asked.action in URGENT else Sight.at_final_block
     sight = look(opened, chain_id, report)
     planner = Planner(sight, address, limits)
-    if asked.target != OUR_TARGET:
-        return _other_target(asked, planner), None
     try:
-        made = _planned(asked, planner, sight, others)
+        if asked.target == OUR_TARGET:
+            made = _planned(asked, planner, sight, others)
+        else:
+            made = _other_target(asked, planner)
     except CheckFailed as error:
         raise _Refused(planner.verdict, error) from error
     return made, made.verdict
@@ -289,14 +292,24 @@ def _planned(asked: Asked, planner: Planner, sight: Sight, others: list[Endpoint
 
 
 def _other_target(asked: Asked, planner: Planner) -> Made:
+    from rewards.settling.history import at_hand
     from rewards.targets.kinds import target_for
+    from rewards.targets.reward_manager import ScoreScale
 
     published = asked.published
     if published is None:
         raise click.UsageError("another target needs OUT")
     since = asked.since and PublishedEpoch(locate(asked.since, asked.season_folder).folder)
-    target = target_for(asked.target, published, since or None, first=asked.first)
-    return planner.other(target, asked.action, _terms(asked), published)
+    history = at_hand(published, since.manifest.epoch if since else 0, asked.find())
+    target = target_for(
+        asked.target,
+        published,
+        since or None,
+        between=history.epochs[:-1],
+        first=asked.first,
+        scale=ScoreScale(asked.score_scale),
+    )
+    return planner.other(target, asked.action, _terms(asked), history)
 
 
 def _terms(asked: Asked) -> Terms:
@@ -361,6 +374,8 @@ def _show_verdict(verdict: Verdict) -> None:
         note(f"  {'ok   ' if check.ok else 'FAILS'} {check.name}: {check.detail}")
         if check.remedy:
             note(f"        to do: {check.remedy}")
+    for said in verdict.notes:
+        note(f"  note: {said}")
     if not verdict.ok:
         note("nothing was planned")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.cli.asking import Reporter, endpoints
+from rewards.cli.asking import Reporter, endpoints, write_new
 from rewards.cli.console import answer, json_option, note
 from rewards.errors import Finding, InvalidInput
 from rewards.files.outputs import format_wct
@@ -48,15 +48,18 @@ def command(
     """Write the first epoch on a new contract, which takes over what a retired one still owes.
 
     INPUTS are those of the next epoch, as if the old contract went on. From them the first epoch of
-    the new season is written: everybody's cumulative amount less what was claimed there becomes an
-    adjustment, so that nobody is paid twice and nobody loses anything; recoveries and nodes' debts
-    too. The old contract must be retired at a final block: only then is `claimed` final.
+    the new season is written: everybody is owed what was not claimed there, in full, and from this
+    epoch exactly what the old contract would have added. Recoveries and nodes' debts are taken from
+    what the epoch pays; what is left of them goes to carried/ in the season, and the epoch after it
+    is not computed without those rows. The old contract must be retired at a final block: only then
+    is `claimed` final. Where INPUTS change afterwards, remove what was written and run this again.
 
     \b
     Example:
       rewards successor next-inputs --season new --after old --rpc URL --approved-by "council 42"
     """
     from rewards.chain.agreement import Sight
+    from rewards.files.carried import carried_csv
     from rewards.files.inputs import canonical_inputs
     from rewards.files.publish import publish
     from rewards.settling.succession import read_retired, succeed
@@ -67,24 +70,33 @@ def command(
         raise InvalidInput(
             Finding(str(old.root), "has no published epoch", "there is nothing to take over")
         )
-    last = PublishedEpoch(old.epoch(published[-1]))
+    last = PublishedEpoch(old.epoch(published[-1]), by_column=False)
     with endpoints(urls) as opened:
         report = Reporter(quiet=as_json)
         sight = Sight.at_final_block(opened, last.manifest.chain_id, report)
         retired = read_retired(sight, old, last)
     made = succeed(inputs, last, retired, season.settlement(), approved_by)
-    out = season.inputs(made.inputs.header.epoch)
-    publish(out, canonical_inputs(made.inputs))
-    _answer(made, out, last.manifest.epoch, as_json=as_json)
+    epoch = made.inputs.header.epoch
+    carried = season.carried(epoch + 1)
+    if made.carried:
+        write_new(carried, carried_csv(made.carried))
+    publish(season.inputs(epoch), canonical_inputs(made.inputs))
+    _answer(made, season, last.manifest.epoch, as_json=as_json)
 
 
-def _answer(made: Succession, out: Path, last: int, *, as_json: bool) -> None:
+def _answer(made: Succession, season: Season, last: int, *, as_json: bool) -> None:
+    epoch = made.inputs.header.epoch
+    out, carried = season.inputs(epoch), season.carried(epoch + 1)
+    later = -sum(row.amount for row in made.carried)
     document: dict[str, Any] = {
         "ok": True,
         "inputs": str(out),
         "epoch": str(made.inputs.header.epoch),
         "taken_over": str(made.taken_over),
         "recovered": str(made.recovered),
+        "left": str(made.left),
+        "carried": str(later),
+        "carried_to": str(carried) if made.carried else None,
         "initial_epoch": str(last),
         "notes": list(made.notes),
     }
@@ -96,8 +108,12 @@ def _answer(made: Succession, out: Path, last: int, *, as_json: bool) -> None:
             f"taken over   {format_wct(made.taken_over)} WCT, not claimed on the old contract"
         )
         click.echo(
-            f"recovered    {format_wct(made.recovered)} WCT, still owed by accounts and nodes"
+            f"recovered    {format_wct(made.recovered)} WCT, from what this epoch pays; "
+            f"{format_wct(made.left)} WCT are left"
         )
+        if made.carried:
+            click.echo(f"carried      {format_wct(later)} WCT of that: copy the rows of {carried}")
+            click.echo(f"             into the adjustments.csv of epoch {epoch + 1}")
         click.echo(f"written      {out}: read adjustments.csv, then `rewards compute`")
         click.echo(
             f"the new contract's initial_epoch must be {last}, its cap_burst at least all that"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rewards.cli.console import answer, json_option, note
-from rewards.cli.epochs import Located, locate, season_option
+from rewards.cli.epochs import locate, season_option
 from rewards.cli.writing import write_files
 from rewards.errors import Finding, InvalidInput
 from rewards.files.documents import canonical_json
@@ -21,6 +21,14 @@ SHOWN = ("target", "epoch", "since_epoch", "manifest_hash", "contract", "total",
 KINDS = ("airdrop", "urd", "reward-manager")
 """As `rewards.targets.kinds`, which is loaded only when the command runs."""
 
+score_scale_option = click.option(
+    "--score-scale",
+    type=click.Choice(("wad", "percent")),
+    default="wad",
+    show_default=True,
+    help="reward-manager: the unit of its figures.",
+)
+
 
 @click.command()
 @click.argument("out")
@@ -30,13 +38,7 @@ KINDS = ("airdrop", "urd", "reward-manager")
     "--first", is_flag=True, help="This target settled nothing before: take all that was earned."
 )
 @click.option("--contract", help="The target's contract; for urd it must be settlement.toml's.")
-@click.option(
-    "--score-scale",
-    type=click.Choice(("wad", "percent")),
-    default="wad",
-    show_default=True,
-    help="reward-manager: the unit of its figures.",
-)
+@score_scale_option
 @click.option(
     "--out",
     "file",
@@ -67,10 +69,9 @@ def command(
     from rewards.targets.reward_manager import ScoreScale
     from rewards.targets.settling import unlinked
 
-    located = locate(out, season_folder)
-    published = PublishedEpoch(located.folder)
+    published = PublishedEpoch(locate(out, season_folder).folder)
     before = PublishedEpoch(locate(since, season_folder).folder) if since else None
-    between = _between(located, before, published)
+    between = _between(before, published)
     target = target_for(
         kind, published, before, between=between, first=first, scale=ScoreScale(score_scale)
     )
@@ -100,19 +101,14 @@ def command(
     answer(result, as_json=as_json, text=show)
 
 
-def _between(
-    located: Located, since: PublishedEpoch | None, published: PublishedEpoch
-) -> list[PublishedEpoch]:
-    """Return the season's epochs between two of its own; without a season there are none."""
-    season = Season.around(located.folder)
+def _between(since: PublishedEpoch | None, published: PublishedEpoch) -> list[PublishedEpoch]:
+    """Return the epochs between two, as far as the season around the later one has them."""
+    from rewards.settling.history import at_hand, within
+
+    season = Season.around(published.folder)
     if since is None or season is None:
         return []
-    first, last = since.manifest.epoch, published.manifest.epoch
-    ends = (season.epoch(first), season.epoch(last))
-    if [end.resolve() for end in ends] != [since.folder.resolve(), published.folder.resolve()]:
-        return []
-    numbers = (number for number in season.published() if first < number < last)
-    return [PublishedEpoch(season.epoch(number)) for number in numbers]
+    return list(at_hand(published, since.manifest.epoch, within(season)).epochs[:-1])
 
 
 def _address(text: str | None) -> str | None:

@@ -6,6 +6,7 @@ checks.toml            limits of the checks; absent: nothing blocks
 waivers.toml           which blocking findings pass, why, and who says so
 inputs/000123/         the input folder of an epoch
 epochs/000123/         its published folder
+carried/000123.csv     rows that the epoch's adjustments.csv must hold; see `rewards.files.carried`
 epochs/superseded/     versions that were restated before they were settled, e.g. 000123-0a1b2c3d/
 settlements/           plans, receipts, journal
 """
@@ -82,6 +83,10 @@ class Season:
     def epoch(self, epoch: int) -> Path:
         """Return the published folder of an epoch."""
         return self.root / "epochs" / f"{epoch:06d}"
+
+    def carried(self, epoch: int) -> Path:
+        """Return where the rows lie that an epoch's adjustments must hold, where there are any."""
+        return self.root / "carried" / f"{epoch:06d}.csv"
 
     def settlement(self) -> Settlement:
         """Return the contract that the season is settled on.

@@ -25,7 +25,8 @@ class History:
 
     Attributes:
         epochs: The epochs to be settled, ascending; the last one is proposed.
-        base: The last activated epoch; None where the contract has none.
+        base: The last activated epoch; None where the contract has none. For another target the
+            epoch before the first of `epochs`, where it is at hand.
     """
 
     epochs: tuple[PublishedEpoch, ...]
@@ -94,6 +95,16 @@ def trace(last: PublishedEpoch, active_epoch: int, find: FindPredecessor) -> His
             )
         )
     return History(tuple(epochs), None)
+
+
+def at_hand(last: PublishedEpoch, after: int, find: FindPredecessor) -> History:
+    """Return the epochs that follow on epoch `after` (0: all), as far back as they are found."""
+    epochs = [last]
+    before = find(last)
+    while before is not None and before.manifest.epoch > after:
+        epochs.insert(0, before)
+        before = find(before)
+    return History(tuple(epochs), before)
 
 
 def _before(epoch: PublishedEpoch, find: FindPredecessor) -> PublishedEpoch:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rewards.audit.verify import verify_epoch
 from rewards.chain.contract import DISTRIBUTOR, TOKEN, interface
 from rewards.chain.deployed_code import code_hash
 from rewards.chain.deployment import created_address
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Endpoint
     from rewards.files.published import PublishedEpoch
+    from rewards.settling.history import History
     from rewards.targets.target import Checks, Target, Terms
 
 GAS = {
@@ -67,6 +69,8 @@ GAS = {
     "veto": 150_000,
 }
 """Gas that one transaction of each action may use: about twice what was measured."""
+OTHER_GAS = {"deploy": 5_500_000}
+"""The same for other targets' contracts; 1,000,000 for what is not named."""
 GAS_PER_CLAIM = 130_000
 GAS_PER_ATTESTATION = 60_000
 """A Safe with five owners checks five signatures for one attestation."""
@@ -391,44 +395,65 @@ class Planner:
 
     # --- other targets -----------------------------------------------------------------------
 
-    def other(self, target: Target, action: str, terms: Terms, published: PublishedEpoch) -> Made:
+    def other(self, target: Target, action: str, terms: Terms, history: History) -> Made:
         """Return the plan of an action on another contract than ours.
 
+        Args:
+            target: What it settles; made from the last epoch of `history`.
+            action: One of the target's actions.
+            terms: Who and where.
+            history: The epochs settled, as far as they are at hand.
+
         Raises:
-            CheckFailed: Its checks found something, or the endpoints disagree.
+            CheckFailed: An epoch is not what its inputs make of it, the target's checks found
+                something, or the endpoints disagree.
             InvalidInput: The target has no such action, or a term is missing.
         """
+        calls = target.calls(action, terms)
+        if action not in URGENT:
+            self._expect_recomputed(history)
         checks: Checks = self.sight.read(
             "checks", lambda endpoint, at: target.check(action, terms, endpoint, at)
         )
-        if checks.findings:
-            raise CheckFailed(checks.findings)
-        root = target.root
+        self.verdict.facts.update(
+            {"block": str(self.sight.block.number), "block_hash": self.sight.block.hash}
+            | {name.replace(" ", "_"): value for name, value in checks.facts.items()}
+        )
+        self.verdict.notes += checks.notes
+        self.verdict.found(target.kind, checks.findings, f"{action} may be signed")
+        self.verdict.require_ok()
         address = self._place_of(action, terms)
         code = self.sight.read("code", lambda endpoint, at: endpoint.code(address, at))
-        manifest = published.manifest
-        since = target.settling.since
-        token = self._token(str(manifest.document["token"]))
-        gas = max(GAS.get(action, 0), 1_000_000) if action != "deploy" else GAS["deploy"]
+        manifest, since = history.last.manifest, target.settling.since
+        first = history.epochs[0].manifest
         plan = Plan(
             action=action,
             target=target.kind,
             chain_id=self.sight.chain_id,
-            epochs=EpochRange(since.epoch + 1 if since else manifest.epoch, manifest.epoch),
+            epochs=EpochRange(since.epoch + 1 if since else first.epoch, manifest.epoch),
             ruleset=manifest.ruleset,
             manifest_hash=manifest.hash,
-            previous_manifest_hash=since.manifest_hash if since else manifest.previous_hash,
-            merkle_root="0x" + root.hex() if root else None,
-            files={manifest.epoch: files_of(published)},
+            previous_manifest_hash=since.manifest_hash if since else first.previous_hash,
+            merkle_root="0x" + target.root.hex() if target.root else None,
+            files={epoch.manifest.epoch: files_of(epoch) for epoch in history.epochs},
             contract=PlannedContract(address, code_hash(code) if code else None),
-            token=token,
-            calls=target.calls(action, terms),
+            token=self._token(str(manifest.document["token"])),
+            calls=calls,
             totals=target.totals,
-            caps=self.limits.caps(self.sight.first, gas, target.calls(action, terms)),
-            gate=checks.verdict(),
+            caps=self.limits.caps(self.sight.first, OTHER_GAS.get(action, 1_000_000), calls),
+            gate=self.verdict.as_json(),
             sender=terms.sender,
         )
-        return Made(plan, None)
+        return Made(plan, self.verdict)
+
+    def _expect_recomputed(self, history: History) -> None:
+        findings = [
+            finding
+            for epoch, before in history.with_predecessors
+            for finding in verify_epoch(epoch.folder, before.folder if before else None)
+        ]
+        first, last = history.epochs[0].manifest.epoch, history.last.manifest.epoch
+        self.verdict.found("epochs", findings, f"{first} to {last} are recomputed, byte for byte")
 
     def _place_of(self, action: str, terms: Terms) -> str:
         """Return another target's contract; one that is yet to be created is foreseen."""

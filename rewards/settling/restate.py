@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.audit.checks.review import reviewer_for
 from rewards.chain.distributor import ProposalStatus
 from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.files.carried import require_carried
 from rewards.files.documents import canonical_json, parse_json
 from rewards.files.epoch import compute, load_epoch, publish_epoch
 from rewards.files.folder import read_bytes
@@ -173,6 +174,7 @@ def _restate_one(
     old.require_unaltered()
     predecessor = _stage_predecessors(season, number, before, staging)
     inputs, opening = load_epoch(season.inputs(number), predecessor)
+    require_carried(season, inputs)
     if not before and not _has_changed(inputs, old):
         return None
     header = _superseding(inputs.header, old.manifest.hash, before, reason)

@@ -38,12 +38,14 @@ class Verdict:
     """The checks in the order in which they were made.
 
     Attributes:
-        facts: Where and when was looked, as text.
+        facts: Where and when was looked, and what was read there, as text.
         checks: The checks.
+        notes: What whoever signs should know, though nothing is wrong.
     """
 
     facts: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -92,6 +94,7 @@ class Verdict:
             "ok": self.ok,
             **self.facts,
             "checks": [check.as_json() for check in self.checks],
+            **({"notes": [printable(said) for said in self.notes]} if self.notes else {}),
         }
 
     def findings(self) -> Iterator[Finding]:

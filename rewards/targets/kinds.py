@@ -32,8 +32,8 @@ def target_for(
 
     A plan goes on from here: `target.check(action, terms, endpoint, at)` for every endpoint asked,
     all at one block (its findings block; equal `facts` mean that the endpoints agree), then
-    `target.calls(action, terms)`, which are the plan's `calls`. `target.root`, `target.totals` and
-    the checks' `verdict()` are its `merkle_root`, `totals` and `gate`.
+    `target.calls(action, terms)`, which are the plan's `calls`. `target.root` and `target.totals`
+    are its `merkle_root` and `totals`; what the checks came to goes into its `gate`.
 
     Args:
         kind: One of KINDS. The default target, `epoch-distributor`, is not among them: its

@@ -81,15 +81,6 @@ class Checks:
     notes: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
 
-    def verdict(self) -> dict[str, Any]:
-        """Return all of it as JSON without numbers, as a plan's `gate` holds it."""
-        return {
-            "ok": not self.findings,
-            "findings": [str(finding) for finding in self.findings],
-            "notes": list(self.notes),
-            "facts": dict(self.facts),
-        }
-
     def find(self, problem: str, remedy: str, *, column: str, value: object = "") -> None:
         """Add a finding about the chain."""
         self.findings.append(Finding("the chain", problem, remedy, column=column, value=str(value)))

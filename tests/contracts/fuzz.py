@@ -150,6 +150,7 @@ class Episode:
             delays=(delay, reduction),
             threshold=threshold,
             cap=cap,
+            change_delay=change_delay,
         )
         self.trees: list[Tree] = []
         self.domain = keccak(

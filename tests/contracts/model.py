@@ -319,6 +319,9 @@ class Model:
 
     def _setGuardian(self, who: str, granted: bool) -> None:  # noqa: N802
         self._set_role(GUARDIAN, who, granted)
+        if granted:
+            at_rest = self.now + self.change_delay
+            self.rests[who, "c"] = max(self.rests.get((who, "c"), 0), at_rest)
 
     def _setDelays(self, delay: int, reduction: int) -> None:  # noqa: N802
         demand(self.minimum_delay <= delay <= reduction <= 14 * DAY, "InvalidDelays")

@@ -12,6 +12,7 @@ from tests.contracts.machine import Log
 
 DAY = 86_400
 PAUSE = 14 * DAY
+GUARDIAN = 2
 ZERO = "0x" + "00" * 20
 
 
@@ -46,6 +47,7 @@ class Replay:
     delays: tuple[int, int]
     threshold: int
     cap: tuple[int, int]
+    change_delay: int
     pending_admin: str = ZERO
     active: tuple[int, bytes, bytes, int] = (0, bytes(32), bytes(32), 0)
     candidate: tuple[int, int, bytes, bytes, int, int] | None = None
@@ -133,8 +135,11 @@ class Replay:
     def _on_ChangeExecuted(self, v: dict[str, Any], _: int) -> None:  # noqa: N802
         self.scheduled[v["id"]] = 0
 
-    def _on_RoleSet(self, v: dict[str, Any], _: int) -> None:  # noqa: N802
+    def _on_RoleSet(self, v: dict[str, Any], at: int) -> None:  # noqa: N802
         self.roles ^= {(v["role"], v["account"])}
+        if v["role"] == GUARDIAN and v["granted"]:
+            claims, activation = self.rests.get(v["account"], (0, 0))
+            self.rests[v["account"]] = (max(claims, at + self.change_delay), activation)
 
     def _on_DelaysSet(self, v: dict[str, Any], _: int) -> None:  # noqa: N802
         self.delays = (v["delay"], v["reductionDelay"])

@@ -68,6 +68,38 @@ def test_the_other_kind_and_the_other_guardian_are_free(world: World) -> None:
     world.chain.send(world.call.pause(True, True), world.second_guardian)
 
 
+def test_a_stolen_admin_key_cannot_keep_holders_from_claiming(world: World) -> None:
+    """It appoints guardians of its own; they stop settlement at once, claims only after a while."""
+    tree = world.settle(1, {ANN: 60, BEN: 40})
+    thief = world.outsider
+    world.schedule(world.call.retire())
+    at = world.chain.now
+    world.admin_sends(world.call.setGuardian(thief, True))
+    free = at + world.CHANGE_DELAY
+    assert world.read("restsUntil", thief) == [free, 0]
+    for kinds in ((True, False), (True, True)):
+        assert world.chain.refusal(world.call.pause(*kinds), thief) == ("MustRest", free)
+    world.chain.send(world.call.pause(False, True), thief)
+    world.chain.travel(to=free - 9)
+    world.claim(tree, ANN)
+    world.claim(tree, BEN)
+    assert (world.balance(ANN), world.balance(BEN)) == (60, 40)
+    world.chain.travel(to=free - 1)
+    assert world.chain.refusal(world.call.pause(True, False), thief) == ("MustRest", free)
+    world.chain.travel(to=free)
+    world.chain.send(world.call.pause(True, False), thief)
+
+
+def test_a_new_grant_does_not_shorten_a_guardians_rest(world: World) -> None:
+    world.chain.send(world.call.pause(True, False), world.guardian)
+    (rested, _) = world.read("restsUntil", world.guardian)
+    world.change(world.call.setGuardian(world.guardian, False))
+    world.admin_sends(world.call.setGuardian(world.guardian, True))
+    (now_rested, _) = world.read("restsUntil", world.guardian)
+    assert now_rested == max(rested, world.chain.now - 1 + world.CHANGE_DELAY)
+    assert now_rested >= rested
+
+
 def test_the_admin_lifts_pauses_at_once_and_rest_remains(world: World) -> None:
     world.chain.send(world.call.pause(True, True), world.guardian)
     for who in (world.guardian, world.outsider):

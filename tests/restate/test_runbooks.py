@@ -17,6 +17,7 @@ from rewards.chain.endpoint import Call
 from rewards.chain.errors import Reverted
 from rewards.chain.sender import Sender
 from rewards.errors import CheckFailed, InvalidInput
+from rewards.files.carried import carried_csv, require_carried
 from rewards.files.epoch import compute_folder, publish_epoch
 from rewards.files.inputs import canonical_inputs, read_inputs
 from rewards.files.publish import publish, write_file
@@ -281,23 +282,34 @@ def test_new_contract__nobody_is_paid_twice_and_nobody_loses(tmp_path: Path) -> 
     new = World.create(chain, tmp_path / "new", token=old.target.token, initial_epoch=2)
     retired = read_retired(sight(old), old.season, old.published(2))
     made = succeed(following, old.published(2), retired, new.target, "council 42")
-    assert (made.taken_over, made.recovered) == (355, 120)
+    # BEN's 300 are owed in full; of the 120 it owes, this epoch's 30 are taken, 90 are left.
+    assert (made.taken_over, made.recovered, made.left) == (355, 30, 90)
+    assert [(row.payout_address, row.amount) for row in made.carried] == [(BEN, -90)]
+    write_file(new.season.carried(4), carried_csv(made.carried))
     publish(new.season.inputs(3), canonical_inputs(made.inputs))
     publish_epoch(compute_folder(new.season.inputs(3), None), new.season.epoch(3))
     owed = {row.account: row.cumulative for row in new.published(3).allocations}
-    assert owed == {ANN: 11, BEN: 300 - 120 + 30, EVE: 55}
+    assert owed == {ANN: 11, BEN: 300, EVE: 55}
     total = sum(owed.values())
-    new.send(new.token.transfer(new.target.distributor, min(total, 350)))
+    new.send(new.token.transfer(new.target.distributor, 350))
+    new.fund(total - 350)
     request = Request(new.published(3), within(new.season), new.me)
     plan = planner(new).propose(request).plan
     assert (plan.totals["rise"], plan.previous_manifest_hash) == (total, None)
     send(new, plan)
     new.activate(3)
     new.claim(3)
-    # Each has all that it ever earned, once, less what it owed.
+    # Each has all that it ever earned, once; BEN owes the rest from the next epoch on.
     balances = [new.token.balance(a) for a in (ANN, BEN, EVE)]
-    assert balances == [700 + 11, 300 + 30 - 120, 50 + 5]
+    assert balances == [700 + 11, 300, 50 + 5]
     assert new.distributor.active().outstanding == 0
+    following_epoch = new.inputs_of(4, {BEN: 100})
+    with pytest.raises(InvalidInput, match=r"lacks a row of carried/000004\.csv"):
+        require_carried(new.season, following_epoch)
+    whole = replace(
+        following_epoch, adjustments=(*(following_epoch.adjustments or ()), *made.carried)
+    )
+    require_carried(new.season, whole)
 
 
 def change_retire(world: World) -> None:
@@ -344,7 +356,9 @@ def test_new_contract__carries_the_nodes_states_and_debts(tmp_path: Path) -> Non
     new = World.create(chain, tmp_path / "new", token=old.target.token, initial_epoch=1)
     retired = read_retired(sight(old), old.season, old.published(1))
     made = succeed(tmp_path / "next", old.published(1), retired, new.target, "council 42")
-    assert made.recovered == closing["n1"].debt
+    # n1 earns nothing while it is confined, so nothing of its debt is taken yet. ANN, to whom
+    # nothing else is paid, owes it from now on.
+    assert (made.recovered, made.left, made.carried) == (0, closing["n1"].debt, ())
     assert "n1 was confined" in made.notes[0]
     publish(new.season.inputs(2), canonical_inputs(made.inputs))
     epoch = compute_folder(new.season.inputs(2), None)
@@ -353,6 +367,8 @@ def test_new_contract__carries_the_nodes_states_and_debts(tmp_path: Path) -> Non
         "n1": "standby",
         "n2": "active",
     }
+    (ann,) = (row for row in epoch.result.allocations if row.account == ANN)
+    assert (ann.cumulative, ann.recovery_out) == (0, closing["n1"].debt)
     assert verify_epoch(new.season.epoch(2)) == []
 
 

@@ -1,0 +1,179 @@
+"""Every step that a treasury's Safe takes, from the plan to the state of the contract.
+
+The Safe is proposer, guardian, administrator and treasury; its bytecode is Safe's own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from eth_account import Account
+
+from rewards.chain.contract import DISTRIBUTOR, TOKEN, interface
+from rewards.chain.deployment import Deployment, deploy_toml
+from rewards.chain.distributor import CLAIMS_PER_CALL, ProposalStatus
+from rewards.chain.network import JsonRpc
+from rewards.chain.safe.deployments import VERSIONS
+from rewards.chain.safe.export import safe_tx_of
+from rewards.chain.safe.hashes import DELEGATECALL
+from tests.builders import address
+from tests.chain.anvil import KEY, running
+from tests.plan.world import ATTESTERS, BURST, DELAY, World
+from tests.safe.treasury import CHAIN_ID, SAFE, Treasury, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rewards.chain.plan_file import Plan
+
+PASSWORD = "correct horse"
+SECOND_GUARDIAN = "0x" + "99" * 20
+PAYEES = {address(number): number * 10**18 for number in range(1, CLAIMS_PER_CALL + 8)}
+TOTAL = sum(PAYEES.values())
+
+
+class Operator:
+    """Whoever prepares what the Safe's owners sign; holds no key that could do anything."""
+
+    def __init__(self, treasury: Treasury, world: World) -> None:
+        self.treasury, self.world, self.node = treasury, world, treasury.node
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        return ("--season", self.world.folder, "--rpc", self.node.url)
+
+    def plan(self, *words: object) -> Path:
+        self.node.finalize()
+        file = self.treasury.path("plan.json")
+        run("plan", *words, *self.place, "--out", file)
+        return file
+
+    def does(self, *words: object) -> Plan:
+        """Plan something and have the Safe do it."""
+        return self.treasury.carry_out(self.plan(*words))
+
+    def attest(self, epoch: int, *whose: int) -> list[object]:
+        """Have attesters recompute the epoch and sign; return the options that name their files."""
+        words: list[object] = []
+        for number in whose:
+            keystore = self.treasury.path("keystore.json")
+            encrypted = Account.encrypt(ATTESTERS[number].key, PASSWORD, iterations=2)
+            keystore.write_text(json.dumps(encrypted))
+            file = self.treasury.path("attestation.json")
+            run("attest", epoch, *self.place, "--keystore", keystore, "--out", file)
+            words += ["--attestations", file]
+        return words
+
+    def travel(self, seconds: int) -> None:
+        self.node.ask("evm_increaseTime", seconds)
+        self.node.finalize()
+
+
+@pytest.fixture(params=VERSIONS)
+def operator(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Operator]:
+    """A Safe with all the tokens, and a contract that the Safe itself has deployed."""
+    monkeypatch.setenv("REWARDS_KEYSTORE_PASSWORD", PASSWORD)
+    with running(CHAIN_ID) as node:
+        endpoint = JsonRpc(node.url)
+        treasury = Treasury.create(node, tmp_path / "signers", request.param)
+        world = World.create(endpoint, tmp_path / "season", key=KEY, threshold=2)
+        world.send(world.token.mint(SAFE, 2 * TOTAL))
+        config = replace(
+            world.config(world.target.token),
+            admin=SAFE,
+            treasury=SAFE,
+            proposers=(SAFE,),
+            guardians=tuple(sorted((SAFE, SECOND_GUARDIAN))),
+        )
+        file = tmp_path / "deploy.toml"
+        file.write_bytes(deploy_toml(Deployment(CHAIN_ID, config, bytes(32))))
+        place = ("--config", file, "--rpc", node.url, "--season", world.folder)
+        plan = treasury.path("deploy.json")
+        planned = run("deploy", *place, "--safe", SAFE, "--plan", plan)
+        treasury.carry_out(plan)
+        deployed = run("deploy", *place)
+        assert deployed["distributor"] == planned["distributor"]
+        assert deployed["deterministic"] is True
+        world.target = world.season.settlement()
+        assert world.target.distributor == deployed["distributor"]
+        yield Operator(treasury, world)
+        endpoint.close()
+
+
+def test_season__from_the_deployment_to_the_last_sweep(operator: Operator) -> None:
+    world, does = operator.world, operator.does
+    contract = world.distributor
+    published = world.publish(1, PAYEES)
+    manifest = published.manifest
+
+    # Fund, propose with two attestations, veto, propose again.
+    assert does("--action", "fund", 1, "--sender", SAFE).totals["amount"] == TOTAL
+    assert world.token.balance(contract.address) == TOTAL
+    propose = ("--action", "propose", 1, "--sender", SAFE)
+    does(*propose, *operator.attest(1, 0, 2))
+    pending = contract.pending()
+    there = ("0x" + pending.root.hex(), "0x" + pending.manifest_hash.hex(), pending.attempt)
+    assert there == (manifest.root, manifest.hash, 1)
+    does("--action", "veto", "--reason", "a drill")
+    assert contract.pending().status is ProposalStatus.VETOED
+    again = does(*propose, *operator.attest(1, 0, 1))
+    assert again.totals["attempt"] == contract.pending().attempt == 2
+
+    operator.travel(DELAY)
+    does("--action", "activate", 1)
+    active = contract.active()
+    assert (active.epoch, active.cumulative_total) == (1, TOTAL)
+
+    # All claims: several calls, hence MultiSendCallOnly.
+    claims = does("--action", "claim_many", 1, "--sender", SAFE)
+    assert len(claims.calls) == 2
+    assert safe_tx_of(claims, SAFE, operator.treasury.version, 0).operation == DELEGATECALL
+    assert contract.active().outstanding == 0
+    assert {a: world.token.balance(a) for a in PAYEES} == PAYEES
+
+    # The brakes.
+    does("--action", "pause", "--no-activation")
+    settings = contract.settings()
+    assert settings.claims_paused_until > settings.activation_paused_until == 0
+    does("--action", "unpause")
+    assert contract.settings().claims_paused_until == 0
+
+    # The admin: a larger cap, announced, withdrawn, announced again and made.
+    change = ("--change", "setCap", "--with", 2 * BURST, "--with", 5)
+    does("--action", "schedule", *change)
+    does("--action", "cancel", *change)
+    does("--action", "schedule", *change)
+    operator.travel(3)
+    does("--action", "configure", *change)
+    assert (contract.settings().cap_burst, contract.settings().cap_per_day) == (2 * BURST, 5)
+    does("--action", "configure", "--change", "setProposer", "--with", SAFE, "--with", "false")
+    retire = interface(DISTRIBUTOR).call(contract.address, "retire")
+    does("--action", "schedule", "--change", "retire")
+    assert contract.scheduled_at(retire.data)
+
+    # What was sent too much goes back; and what is left once the contract is retired.
+    does("--action", "fund", "--sender", SAFE, "--amount", 7)
+    swept = does("--action", "sweep", "--sender", SAFE)
+    assert swept.totals["amount"] == 7 * 10**18
+    assert world.token.balance(contract.address) == 0
+    assert world.token.balance(SAFE) == TOTAL
+    operator.travel(3)
+    does("--action", "retire")
+    assert contract.settings().retired
+
+
+def test_fund__takes_from_a_funder_who_allowed_it(operator: Operator) -> None:
+    world = operator.world
+    world.publish(1, {address(1): 5})
+    world.send(world.token.mint(world.me, 5))
+    fund: tuple[Any, ...] = ("--action", "fund", 1, "--sender", SAFE, "--funder", world.me)
+    approve = interface(TOKEN).call(world.target.token, "approve", SAFE, 5)
+    world.send(approve)
+    operator.does(*fund)
+    assert world.token.balance(world.target.distributor) == 5
