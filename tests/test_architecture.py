@@ -56,7 +56,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
 ONLY_IN = {
     "pandas": {"rewards/files/frames.py"},
     "numba": {"rewards/merkle/kernels.py"},
-    "pyarrow": {"rewards/files/column_tables.py", "rewards/files/parquet.py"},
+    "pyarrow": {
+        "rewards/files/column_tables.py",
+        "rewards/files/parquet.py",
+        "rewards/sample/telemetry.py",
+    },
     # The formulas are plain Python; what composes them for tables held by column needs arrays.
     "numpy": {
         "rewards/rules/columns.py",
@@ -66,6 +70,7 @@ ONLY_IN = {
         "rewards/merkle/large.py",
         "rewards/files/column_tables.py",
         "rewards/files/exports.py",
+        "rewards/sample/telemetry.py",
     },
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,34 +14,70 @@ from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.words import epoch_and_subject
 from rewards.files.published import PublishedEpoch
+from rewards.files.season import Season
+from rewards.measure.explain import paid_evidence
 from rewards.rules.integers import WAD
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from rewards.measure.explain import NodeEvidence
 
 WIDTH = 78
 
 
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[OUT] ID_OR_ACCOUNT")
+@click.option(
+    "--measured",
+    type=click.Path(path_type=Path),
+    help="The folder of `measure nodes`; in a season measured/NNNNNN/nodes, if it is there.",
+)
 @season_option
 @json_option
-def command(words: tuple[str, ...], season_folder: Path | None, as_json: bool) -> None:
+def command(
+    words: tuple[str, ...], measured: Path | None, season_folder: Path | None, as_json: bool
+) -> None:
     """Derive the amount of a node, a wallet or an account, step by step, to the base unit.
 
     OUT is a published folder, or inside a season an epoch's number (by default the last). Each step
     names its rule section, formula and numbers; with --json an outside program can evaluate them.
+    With the measurement at hand, a node's score is followed back to its slots and its operators;
+    exit code 1 if the epoch was computed from another score than was measured.
     """
     out, subject = epoch_and_subject(words)
     published = PublishedEpoch(locate(out, season_folder).folder)
     derivations = derive(published, subject)
+    folder = measured or measured_beside(published)
+    nodes = [derivation.subject for derivation in derivations if derivation.kind == "node"]
+    evidence = paid_evidence(folder, published, nodes) if folder and nodes else []
 
     def show() -> None:
         click.echo(f"Epoch {published.manifest.epoch}, ruleset {published.manifest.ruleset}")
         for derivation in derivations:
             _show(derivation)
+            for score in evidence:
+                if derivation.kind == "node" and score.node_id == derivation.subject:
+                    _show_evidence(score)
 
-    answer(document_of(published, subject, derivations), as_json=as_json, text=show)
+    document = document_of(published, subject, derivations)
+    if evidence:
+        document["measured"] = [score.as_json() for score in evidence]
+    answer(document, as_json=as_json, text=show)
+
+
+def measured_beside(published: PublishedEpoch) -> Path | None:
+    """Return where the season that an epoch lies in keeps its measured scores, if it does."""
+    folder, number = published.folder.absolute(), published.manifest.epoch
+    season = Season.around(folder)
+    if season is None or season.epoch(number).absolute() != folder:
+        return None
+    measured = season.measured_nodes(number)
+    return measured if measured.is_dir() else None
+
+
+def _show_evidence(score: NodeEvidence) -> None:
+    click.echo(f"\n  The score, by measure-1 from {score.folder}")
+    for line in score.lines():
+        click.echo(f"  {line}")
 
 
 def _show(derivation: Derivation) -> None:

@@ -171,8 +171,8 @@ def _show_nodes(measurement: NodeMeasurement, out: Path, *, fresh: bool) -> None
     rows = [
         (
             result.node_id,
-            f"{result.observed}/{result.slots}",
-            f"{result.up}/{result.observed}",
+            str(result.up),
+            str(result.observed),
             str(score.uptime_seconds),
             str(score.response_time_us // score.requests // 1000) if score.requests else "",
             str(len(result.tally.reports)),
@@ -181,9 +181,10 @@ def _show_nodes(measurement: NodeMeasurement, out: Path, *, fresh: bool) -> None
         for result in measurement.results
         if (score := result.score)
     ]
+    slots = measurement.results[0].slots if measurement.results else 0
     print_table(
-        "Nodes",
-        ("node", "observed", "up", "uptime s", "mean ms", "operators", ""),
+        f"Nodes: slots up, of those observed, of {slots:,} in the window",
+        ("node", "up", "of", "uptime s", "mean ms", "by", ""),
         rows[:_SHOWN],
         right=(1, 2, 3, 4, 5),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,13 +12,14 @@ from rewards.audit.report import build_report
 from rewards.audit.report.settlement import read_receipts
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
-from rewards.errors import Finding, InvalidInput
+from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.publish import write_file
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
+from rewards.measure.explain import overrides_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rewards.audit.report.settlement import Receipt
 
@@ -31,6 +32,7 @@ class Surroundings:
     previous: Path | None = None
     receipts: Sequence[Receipt] = ()
     season: str | None = None
+    measured: Path | None = None
 
 
 @click.command()
@@ -40,12 +42,18 @@ class Surroundings:
     type=click.Path(path_type=Path),
     help="The predecessor's published folder, for what changed.",
 )
+@click.option(
+    "--measured",
+    type=click.Path(path_type=Path),
+    help="The folder of `measure nodes`, for scores by override; in a season it is found.",
+)
 @click.option("--out", "target", type=click.Path(path_type=Path), help="The file to write.")
 @season_option
 @json_option
 def command(
     out: str | None,
     previous: Path | None,
+    measured: Path | None,
     target: Path | None,
     season_folder: Path | None,
     as_json: bool,
@@ -68,8 +76,13 @@ def command(
     before = previous or around.previous
     path = target or around.target
     _require_outside(path, published.folder)
+    overrides = _overrides(published, measured, around.measured)
     content = build_report(
-        published, PublishedEpoch(before) if before else None, around.receipts, around.season
+        published,
+        PublishedEpoch(before) if before else None,
+        around.receipts,
+        around.season,
+        overrides,
     )
     try:
         write_file(path, content)
@@ -90,6 +103,7 @@ def command(
         "merkle_root": published.manifest.root,
         "compared_with": str(before) if before else None,
         "receipts": [receipt.name for receipt in around.receipts],
+        "overrides": None if overrides is None else [str(o["node_id"]) for o in overrides],
     }
     answer(document, as_json=as_json, text=lambda: _show(document))
 
@@ -107,7 +121,29 @@ def _surroundings(published: PublishedEpoch, previous: Path | None) -> Surroundi
         before if before and before.is_dir() else None,
         read_receipts(season.root / "settlements", number),
         season.name,
+        season.measured_nodes(number),
     )
+
+
+def _overrides(
+    published: PublishedEpoch, named: Path | None, found: Path | None
+) -> Sequence[Mapping[str, Any]] | None:
+    """Return the epoch's scores by override; None where its measurement is not at hand.
+
+    Raises:
+        CheckFailed: The folder that was named did not measure the epoch's scores.
+    """
+    folder = named or (found if found and found.is_dir() else None)
+    overrides = overrides_of(folder, published) if folder else None
+    if named and overrides is None:
+        raise CheckFailed(
+            Finding(
+                str(named),
+                f"did not measure the scores of epoch {published.manifest.epoch}",
+                "name the folder of `measure nodes` that they come from",
+            )
+        )
+    return overrides
 
 
 def _require_outside(path: Path, folder: Path) -> None:
@@ -122,9 +158,11 @@ def _require_outside(path: Path, folder: Path) -> None:
         )
 
 
-def _show(document: dict[str, object]) -> None:
+def _show(document: dict[str, Any]) -> None:
     click.echo(f"epoch {document['epoch']}: recomputed and equal, every byte")
     if document["compared_with"] is None:
         click.echo("without a predecessor: give --previous to show what changed")
+    for node_id in document["overrides"] or ():
+        click.echo(f"score by override, not as measured: {node_id}")
     click.echo(f"report  {document['report']}  ({int(str(document['bytes'])):,} bytes)")
     click.echo("next: open it in a browser; nothing else is needed")

@@ -5,6 +5,7 @@ settlement.toml        the contract, as `rewards deploy` wrote it; copied into e
 checks.toml            limits of the checks; absent: nothing blocks
 waivers.toml           which blocking findings pass, why, and who says so
 inputs/000123/         the input folder of an epoch
+measured/000123/nodes/ what `rewards measure nodes` published for it; wallets/, stakes/ likewise
 epochs/000123/         its published folder
 carried/000123.csv     rows that the epoch's adjustments.csv must hold; see `rewards.files.carried`
 epochs/superseded/     versions that were restated before they were settled, e.g. 000123-0a1b2c3d/
@@ -79,6 +80,10 @@ class Season:
     def inputs(self, epoch: int) -> Path:
         """Return the input folder of an epoch."""
         return self.root / "inputs" / f"{epoch:06d}"
+
+    def measured_nodes(self, epoch: int) -> Path:
+        """Return where an epoch's measurement of the nodes lies, if it was kept."""
+        return self.root / "measured" / f"{epoch:06d}" / "nodes"
 
     def epoch(self, epoch: int) -> Path:
         """Return the published folder of an epoch."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from rewards.errors import CheckFailed, Finding
+from rewards.errors import CheckFailed, Finding, printable
 from rewards.files.documents import parse_json
 from rewards.files.folder import decode, read_bytes
 from rewards.files.grammar import parse_time
+from rewards.files.manifest import INPUTS_FOLDER
 from rewards.measure.outputs import (
     MANIFEST,
     MANIFEST_FORMAT,
@@ -24,14 +26,17 @@ from rewards.measure.outputs import (
     OPERATOR_EVIDENCE,
     SLOT_EVIDENCE,
 )
-from rewards.measure.probes import DOWN
-from rewards.measure.records import ORACLES
+from rewards.measure.records import DOWN, ORACLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from rewards.files.manifest import PublishedFolder
+
 SCORES = "node_scores.csv"
+PAID_SCORES = INPUTS_FOLDER + SCORES
+"""The scores that an epoch was computed from, in its published folder."""
 FILE_LIMIT = 1 << 28
 """Bytes of the largest file that is read here."""
 
@@ -67,6 +72,7 @@ class NodeEvidence:
 
     Attributes:
         node_id: The node.
+        folder: The measured folder.
         window: Start and end as RFC 3339, mode, quorum and coverage as configured.
         score: The published row; None where the data were insufficient.
         steps: How the measured values follow.
@@ -77,6 +83,7 @@ class NodeEvidence:
     """
 
     node_id: str
+    folder: str
     window: Mapping[str, str]
     score: Row | None
     steps: Sequence[EvidenceStep]
@@ -89,6 +96,7 @@ class NodeEvidence:
         """Return it as one JSON document."""
         return {
             "node_id": self.node_id,
+            "folder": self.folder,
             "window": dict(self.window),
             "score": self.score,
             "steps": [step.as_json() for step in self.steps],
@@ -103,19 +111,24 @@ class NodeEvidence:
         window = self.window
         shown = [
             f"measured {window['start']} to {window['end']}, mode {window['mode']}",
-            *(_step_line(step) for step in self.steps),
-            "operators:",
-            *(f"  {_operator_line(row)}" for row in self.operators),
+            *(line for step in self.steps for line in _step_lines(step)),
+            "what each operator said",
+            *(f"    {_operator_line(row)}" for row in self.operators),
         ]
         if self.lost:
-            shown.append("slots that were not up:")
+            shown.append("slots that were not up")
         shown += [
-            f"  {row['state']:10} {row['start']} to {row['end']} ({row['slots']} slots)"
+            f"    {row['state']:10} {row['start']} to {row['end']} ({row['slots']} slots)"
             for row in self.lost
         ]
         if self.override:
-            shown.append(f"override by {self.override['approved_by']}: {self.override['reason']}")
-        return shown
+            shown += [
+                "not the measurement but an override was published",
+                f"    by {self.override['approved_by']}: {self.override['reason']}",
+                f"    published {_score_text(self.override['published'])}",
+                f"    measured  {_score_text(self.override['measured'])}",
+            ]
+        return [printable(line) for line in shown]
 
 
 def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
@@ -126,6 +139,19 @@ def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
         InvalidInput: It is no folder of `measure nodes`.
     """
     manifest = read_manifest(folder)
+    try:
+        return _node_evidence(folder, node_id, manifest)
+    except (LookupError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise CheckFailed(
+            Finding(
+                str(folder),
+                f"has evidence that cannot be read: {type(error).__name__}: {error}",
+                "the folder was altered; measure again",
+            )
+        ) from error
+
+
+def _node_evidence(folder: Path, node_id: str, manifest: dict[str, Any]) -> NodeEvidence:
     row = next((r for r in _read(folder, NODE_EVIDENCE) if r["node_id"] == node_id), None)
     if row is None:
         raise CheckFailed(
@@ -146,6 +172,7 @@ def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
     _require_agreement(folder, node_id, steps, override["measured"] if override else score)
     return NodeEvidence(
         node_id,
+        str(folder),
         {**manifest["window"], **manifest["config"]},
         score,
         steps,
@@ -154,6 +181,59 @@ def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
         override,
         manifest["inputs"]["probes"],
     )
+
+
+def paid_evidence(
+    folder: Path, published: PublishedFolder, node_ids: Iterable[str]
+) -> list[NodeEvidence]:
+    """Return where the scores come from that an epoch was computed from.
+
+    Args:
+        folder: The measured folder.
+        published: The epoch.
+        node_ids: Nodes of it; those without a score row are passed over.
+
+    Raises:
+        CheckFailed: The epoch has another score, or another window, than was measured; or as in
+            `node_evidence`.
+        InvalidInput: It is no folder of `measure nodes`.
+    """
+    _require_window(folder, read_manifest(folder)["window"], published)
+    if PAID_SCORES not in published.manifest.files:
+        return []
+    scores = _rows(published.read(PAID_SCORES, FILE_LIMIT), PAID_SCORES)
+    paid = {row["node_id"]: row for row in scores}
+    found = [node_evidence(folder, node_id) for node_id in node_ids if node_id in paid]
+    findings = [
+        Finding(
+            str(published.folder / PAID_SCORES),
+            f"differs from {folder / SCORES} in the row of {evidence.node_id}",
+            "compute from what was measured; a score that somebody answers for is an override",
+            column=name,
+            value=value,
+        )
+        for evidence in found
+        for name, value in paid[evidence.node_id].items()
+        if evidence.score is None or evidence.score[name] != value
+    ]
+    if findings:
+        raise CheckFailed(findings)
+    return found
+
+
+def overrides_of(folder: Path, published: PublishedFolder) -> list[Mapping[str, Any]] | None:
+    """Return the overrides among an epoch's scores; None if the folder did not measure them.
+
+    Raises:
+        CheckFailed: It is no folder of `measure nodes`.
+    """
+    manifest = read_manifest(folder)
+    if PAID_SCORES not in published.manifest.files or not _is_window(manifest["window"], published):
+        return None
+    scores = read_bytes(folder / SCORES, str(folder / SCORES), FILE_LIMIT)
+    if scores != published.read(PAID_SCORES, FILE_LIMIT):
+        return None
+    return list(manifest["overrides"])
 
 
 def read_overrides(folder: Path) -> list[Mapping[str, Any]]:
@@ -169,16 +249,39 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     name = str(folder / MANIFEST)
     manifest = parse_json(read_bytes(folder / MANIFEST, name, FILE_LIMIT), name)
-    if (manifest.get("format"), manifest.get("kind")) != (MANIFEST_FORMAT, "nodes"):
+    is_ours = (manifest.get("format"), manifest.get("kind")) == (MANIFEST_FORMAT, "nodes")
+    if not is_ours or not {"window", "config", "voters", "inputs", "overrides"} <= set(manifest):
         raise CheckFailed(
             Finding(name, "is not of `measure nodes`", "name the folder that it published")
         )
     return manifest
 
 
+def _is_window(measured: Mapping[str, str], published: PublishedFolder) -> bool:
+    document = published.manifest.document
+    return (measured["start"], measured["end"]) == (document["start"], document["end"])
+
+
+def _require_window(folder: Path, measured: Mapping[str, str], published: PublishedFolder) -> None:
+    if not _is_window(measured, published):
+        raise CheckFailed(
+            Finding(
+                str(folder / MANIFEST),
+                f"is of another window than epoch {published.manifest.epoch}",
+                "name the folder that its scores come from",
+                column="window",
+                value=f"{measured['start']} to {measured['end']}",
+            )
+        )
+
+
 def _read(folder: Path, name: str) -> list[Row]:
-    text = decode(read_bytes(folder / name, str(folder / name), FILE_LIMIT), name)
-    return list(csv.DictReader(io.StringIO(text)))
+    path = str(folder / name)
+    return _rows(read_bytes(folder / name, path, FILE_LIMIT), path)
+
+
+def _rows(content: bytes, name: str) -> list[Row]:
+    return list(csv.DictReader(io.StringIO(decode(content, name))))
 
 
 def _steps(
@@ -266,14 +369,27 @@ def _require_agreement(
         )
 
 
-def _step_line(step: EvidenceStep) -> str:
-    note = f"   ({step.note})" if step.note else ""
-    return f"§{step.section}  {step.symbol} = {step.formula} = {step.value}{note}"
+def _step_lines(step: EvidenceStep) -> list[str]:
+    """Return a step with its numbers in place of their names; a long sum only as what it is."""
+    formula = re.sub(r"[A-Za-z_]\w*", lambda name: str(step.inputs[name[0]]), step.formula)
+    if len(step.inputs) > SHOWN_TERMS:
+        formula = f"the sum of {len(step.inputs)} numbers"
+    value = f" = {step.value}" if formula != str(step.value) else ""
+    lines = [f"§{step.section}  {step.symbol} = {formula}{value}"]
+    return [*lines, f"      ({step.note})"] if step.note else lines
+
+
+SHOWN_TERMS = 4
 
 
 def _operator_line(row: Row) -> str:
     count = int(row["count"])
-    mean = f"{int(row['sum_us']) // count} us mean over {count}" if count else "no answer"
+    mean = f"mean {int(row['sum_us']) // count} us of {count} answers" if count else "no answer"
     chosen = ", the median" if row["median"] == "true" else ""
-    votes = f"up in {row['slots_up']} of {row['slots_voted']} slots"
-    return f"{row['operator_id']}: {votes}, {mean}{chosen}"
+    return f"{row['operator_id']}: up in {row['slots_up']} of {row['slots_voted']}, {mean}{chosen}"
+
+
+def _score_text(score: Mapping[str, str] | None) -> str:
+    if score is None:
+        return "insufficient data"
+    return ", ".join(f"{name} {value}" for name, value in score.items())

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewards.errors import InvariantBroken
-from rewards.measure.probes import NARROWING, first_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 PERCENTILES = (50, 95, 99)
+FIRST_WIDTHS = ((1 << 21, 1 << 12), (1 << 30, 1 << 21), (1 << 41, 1 << 30))
+"""(latencies below, width of a bucket): about 2,000 buckets for latencies up to 2^40."""
+NARROWING = 64
+"""How much finer each further look is."""
 
 Histogram = dict[int, dict[int, int]]
 """Node → bucket (its smallest latency) → probes."""
@@ -57,6 +60,11 @@ def percentiles(
     for (node, p), at in places.items():
         found[node][p] = at.bucket
     return dict(found)
+
+
+def first_width(bucket: int) -> int:
+    """Return the width of the first bucket that begins at a latency."""
+    return next(width for below, width in FIRST_WIDTHS if bucket < below)
 
 
 def finer_width(width: int) -> int:

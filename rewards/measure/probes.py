@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from rewards.measure.records import LATENCY_LIMIT_US, MICROSECONDS
+from rewards.measure.percentiles import FIRST_WIDTHS
+from rewards.measure.records import DOWN, LATENCY_LIMIT_US, MICROSECONDS, UNOBSERVED, UP
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 HALF_BITS = 20
 """A latency is at most 2^40: each half of it stays below 2^21, a sum of 2^42 halves below 2^63."""
 HALF_MASK = (1 << HALF_BITS) - 1
-
-UP, DOWN, UNOBSERVED = "up", "down", "unobserved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,23 +225,12 @@ def latency_buckets(answered: ir.Table, sought: ir.Table | None) -> ir.Table:
     return t.group_by(["node", "bucket"]).aggregate(n=t.count())
 
 
-FIRST_WIDTHS = ((1 << 21, 1 << 12), (1 << 30, 1 << 21), (1 << 41, 1 << 30))
-"""(latencies below, width of a bucket): about 2,000 buckets for latencies up to 2^40."""
-NARROWING = 64
-"""How much finer each further look is."""
-
-
 def first_bucket(latency_us: ir.IntegerValue) -> ir.IntegerValue:
     """Return the smallest latency of the bucket that a latency lies in at first."""
     return ibis.cases(
         *((latency_us < below, latency_us - latency_us % w) for below, w in FIRST_WIDTHS),
         else_=latency_us,
     )
-
-
-def first_width(bucket: int) -> int:
-    """Return the width of the first bucket that begins at a latency."""
-    return next(width for below, width in FIRST_WIDTHS if bucket < below)
 
 
 def _flag(condition: ir.BooleanValue) -> ir.IntegerValue:

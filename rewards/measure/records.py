@@ -16,6 +16,8 @@ LATENCY_LIMIT_US = 1 << 40
 """The largest latency that a probe may report: over twelve days, so beyond it is an error."""
 
 ORACLE, NODE = "oracle", "node"
+UP, DOWN, UNOBSERVED = "up", "down", "unobserved"
+"""What a slot can be."""
 ORACLES, PEERS = "oracles", "peers"
 ROLE_OF_MODE = {ORACLES: ORACLE, PEERS: NODE}
 """Which machines measure, by mode."""

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rewards.measure.probes import DOWN, UNOBSERVED, UP
-from rewards.measure.records import ORACLES, ROLE_OF_MODE, Score, SlotRange
+from rewards.measure.records import (
+    DOWN,
+    ORACLES,
+    ROLE_OF_MODE,
+    UNOBSERVED,
+    UP,
+    Score,
+    SlotRange,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -110,15 +110,14 @@ def measure_wallets(
     progress(f"counting the events with {engine.name} {engine.version}")
     counts = _census(engine, events, window)
     progress("counting each event once")
-    found = _activity(engine, events, window)
+    succeeded = expressions.successful(events, _lookup(engine, wallets), window)
+    found, unknown = _activity(engine, succeeded, len(wallets))
+    strangers = _strangers(engine, succeeded) if unknown else {}
     source.require_unchanged()
-    known = {wallet.wallet_id for wallet in wallets}
-    sizes = {name: did.connections + did.signatures for name, did in found.items()}
-    unknown = sum(size for name, size in sizes.items() if name not in known)
-    distinct = sum(sizes.values())
+    distinct = unknown + sum(did.connections + did.signatures for did in found)
     return WalletMeasurement(
         window,
-        [(wallet, found.get(wallet.wallet_id, Activity())) for wallet in wallets],
+        list(zip(wallets, found, strict=True)),
         EventCounts(
             read=counts["read"],
             outside=counts["read"] - counts["inside"],
@@ -127,7 +126,7 @@ def measure_wallets(
             unknown_wallet=unknown,
             kept=distinct - unknown,
         ),
-        _unknown_findings({name: n for name, n in sizes.items() if name not in known}),
+        _unknown_findings(strangers),
         telemetry,
         hash_small(wallets_path, WALLETS.name),
         (engine.name, engine.version),
@@ -154,28 +153,58 @@ def _census(engine: Engine, events: ir.Table, window: MeasuredWindow) -> dict[st
     return counts
 
 
-def _activity(engine: Engine, events: ir.Table, window: MeasuredWindow) -> dict[str, Activity]:
-    """Return wallet id → activity.
+def _lookup(engine: Engine, wallets: Sequence[WalletEntry]) -> ir.Table:
+    """Hand `wallets.csv` to the engine: a number in place of each id."""
+    # The blank id, which no event has, is there so that the table is never empty.
+    ids = [*(wallet.wallet_id for wallet in wallets), ""]
+    numbers = [*range(len(wallets)), expressions.UNKNOWN]
+    return engine.lookup("wallets", {"wallet_id": ids, "number": numbers})
+
+
+def _activity(engine: Engine, succeeded: ir.Table, wallets: int) -> tuple[list[Activity], int]:
+    """Return what each wallet did, by its number, and how many events are of unknown ones.
 
     Raises:
         InvalidInput: An event_id stands for two wallets or two kinds.
     """
-    distinct = expressions.distinct_events(events, window)
-    found = engine.fetch(expressions.activity(distinct))
-    conflicts = sum(row[3] for row in found)
-    if conflicts:
-        rows = distinct.filter(expressions.is_conflict(distinct)).select(shown=distinct.event_id)
-        raise InvalidInput(
-            listed(
-                engine,
-                LABEL,
-                rows,
-                conflicts,
-                "is the event_id of two wallets or of two kinds",
-                "an event has one id, one wallet and one kind",
-            )
-        )
-    return {name: Activity(connections, signatures) for name, connections, signatures, _ in found}
+    counted = engine.fetch(expressions.activity(succeeded))
+    if any(conflicts for _, _, conflicts in counted):
+        raise InvalidInput(_conflicts(engine, succeeded))
+    events = {source: n for source, n, _ in counted}
+    unknown = sum(n for source, n in events.items() if source < 0)
+    found = [
+        Activity(events.get(2 * number, 0), events.get(2 * number + 1, 0))
+        for number in range(wallets)
+    ]
+    return found, unknown
+
+
+def _strangers(engine: Engine, succeeded: ir.Table) -> dict[str, int]:
+    """Return unknown wallet id → its events.
+
+    Raises:
+        InvalidInput: An event_id stands for two of them.
+    """
+    strange = succeeded.filter(succeeded.number == expressions.UNKNOWN)
+    if findings := _conflicts(engine, strange):
+        raise InvalidInput(findings)
+    distinct = expressions.distinct_events(strange)
+    sizes = distinct.group_by("wallet_id").aggregate(n=distinct.count())
+    return dict(engine.fetch(sizes))
+
+
+def _conflicts(engine: Engine, succeeded: ir.Table) -> list[Finding]:
+    """Return findings about every event_id of two wallets or of two kinds."""
+    distinct = expressions.distinct_events(succeeded)
+    rows = distinct.filter(expressions.is_conflict(distinct)).select(shown=distinct.event_id)
+    return listed(
+        engine,
+        LABEL,
+        rows,
+        int(engine.fetch(rows.aggregate(n=rows.count()))[0][0]),
+        "is the event_id of two wallets or of two kinds",
+        "an event has one id, one wallet and one kind",
+    )
 
 
 def _unknown_findings(sizes: Mapping[str, int]) -> list[Finding]:

@@ -1,4 +1,8 @@
-"""Writes the sample season: the story as input files, complete and the same on every machine."""
+"""Writes the sample season: the story as input files, complete and the same on every machine.
+
+Every score is one that telemetry can come to (`rewards.sample.telemetry`), and is written as
+`rewards measure` writes it.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 SEED = 20_260_624
 FIRST_DAY = parse_time("2026-06-24T00:00:00Z")
 DAY_SECONDS = 86_400
+SLOT_SECONDS = 60
+ORACLES = ("oracle-1.watchtower", "oracle-2.lookout", "oracle-3.beacon")
+"""Who measures the nodes, once a minute; each has an operator of its own that runs no node."""
 POLICY_CHANGE = 5
 """The epoch from which the second policy is in force."""
 
@@ -212,25 +219,31 @@ def _node_scores_csv(epoch: int, day: Day, statuses: Mapping[str, Status], dice:
         if statuses[node_id] in (Status.ACTIVE, Status.RESERVED):
             incident = day.incidents.get(node_id, Incident())
             uptime = _uptime_seconds(epoch, node_id, incident, dice)
-            requests = _requests(epoch, node_id, statuses[node_id], uptime, dice)
+            requests = _requests(epoch, node_id, uptime, dice)
             total_us = _response_time_us(epoch, node_id, incident, requests, dice)
             rows.append((node_id, str(uptime), str(total_us), str(requests)))
     return canonical_csv(NODE_SCORES.header, rows)
 
 
 def _uptime_seconds(epoch: int, node_id: str, incident: Incident, dice: Dice) -> int:
-    """Return the time online: a few minutes are lost on most days, an hour in maintenance."""
+    """Return the time online, in whole slots: some minutes are lost, up to an hour in maintenance.
+
+    Three oracles look once in a slot, so no shorter outage can be measured.
+    """
     if incident.uptime_seconds is not None:
         return incident.uptime_seconds
     in_maintenance = dice.below(10, epoch, node_id, "maintenance") == 0
-    lost = dice.below(3_600 if in_maintenance else 240, epoch, node_id, "seconds lost")
-    return DAY_SECONDS - lost
+    lost = dice.below(61 if in_maintenance else 5, epoch, node_id, "minutes lost")
+    return DAY_SECONDS - lost * SLOT_SECONDS
 
 
-def _requests(epoch: int, node_id: str, status: Status, uptime: int, dice: Dice) -> int:
-    """Return the requests served: active nodes serve clients, reserved ones replicate."""
-    low, high = (1_100_000, 2_600_000) if status is Status.ACTIVE else (180_000, 420_000)
-    return dice.between(low, high, epoch, node_id, "requests") * uptime // DAY_SECONDS
+def _requests(epoch: int, node_id: str, uptime: int, dice: Dice) -> int:
+    """Return the answered probes: those of every oracle in every slot that is up, less a few.
+
+    A slot of which one probe is lost is up all the same, for two of three say so.
+    """
+    slots = uptime // SLOT_SECONDS
+    return len(ORACLES) * slots - dice.below(slots // 50 + 1, epoch, node_id, "lost probes")
 
 
 def _response_time_us(
@@ -252,7 +265,7 @@ def _wallet_scores_csv(dice: Dice) -> bytes:
         (
             (
                 month.wallet_id,
-                month.payout_address,
+                month.payout_address.lower(),
                 str(month.connections),
                 str(month.signatures),
                 _boolean(month.certified),

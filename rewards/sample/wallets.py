@@ -88,8 +88,8 @@ def _member(wallet_id: str, band: Band, dice: Dice) -> WalletMonth:
 
 
 def _connections(wallet_id: str, signatures: int, dice: Dice) -> int:
-    """Return the connections: they go with the signatures, one to three of these for each."""
-    percent = dice.between(33, 96, wallet_id, "signatures per connection")
+    """Return the connections: they go with the signatures, eight to thirty of these for each."""
+    percent = dice.between(3, 12, wallet_id, "connections per signature")
     return signatures * percent // 100 + dice.below(40, wallet_id, "connections")
 
 

@@ -141,7 +141,12 @@ def test_an_override_supplies_or_replaces_a_row(tmp_path: Path) -> None:
     ]
     evidence = node_evidence(out, "n1")
     assert evidence.override == recorded[1]
-    assert "override by A. Person: Oracles were moved" in evidence.lines()
+    assert evidence.lines()[-4:] == [
+        "not the measurement but an override was published",
+        "    by A. Person: Oracles were moved",
+        "    published uptime_seconds 600, response_time_us 0, requests 0",
+        "    measured  uptime_seconds 466, response_time_us 22021, requests 22",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -175,22 +180,22 @@ def test_a_score_is_followed_back_to_slots_and_operators(tmp_path: Path) -> None
     evidence = node_evidence(tmp_path / "out", "n1")
     assert evidence.lines() == [
         "measured 2026-06-24T00:00:00Z to 2026-06-24T00:10:00Z, mode oracles",
-        "§1.3  quorum = needed = 2   (at least 2/3 of the 3 operators that may vote)",
-        "§1.4  slots = E // s = 10",
-        "§1.3  observed = up + down = 9",
-        "§1.5  uptime_seconds = E * up // observed = 466",
-        (
-            "§1.6  response_time_us = sum_us_1 + sum_us_2 + sum_us_3 = 22021"
-            "   (the sum over all operators)"
-        ),
-        "§1.6  requests = count_1 + count_2 + count_3 = 22   (the sum over all operators)",
-        "operators:",
-        "  a: up in 8 of 10 slots, 1000 us mean over 8",
-        "  b: up in 7 of 9 slots, 1001 us mean over 7",
-        "  c: up in 7 of 9 slots, 1002 us mean over 7",
-        "slots that were not up:",
-        "  down       2026-06-24T00:03:00Z to 2026-06-24T00:05:00Z (2 slots)",
-        "  unobserved 2026-06-24T00:07:00Z to 2026-06-24T00:08:00Z (1 slots)",
+        "§1.3  quorum = 2",
+        "      (at least 2/3 of the 3 operators that may vote)",
+        "§1.4  slots = 600 // 60 = 10",
+        "§1.3  observed = 7 + 2 = 9",
+        "§1.5  uptime_seconds = 600 * 7 // 9 = 466",
+        "§1.6  response_time_us = 8000 + 7007 + 7014 = 22021",
+        "      (the sum over all operators)",
+        "§1.6  requests = 8 + 7 + 7 = 22",
+        "      (the sum over all operators)",
+        "what each operator said",
+        "    a: up in 8 of 10, mean 1000 us of 8 answers",
+        "    b: up in 7 of 9, mean 1001 us of 7 answers",
+        "    c: up in 7 of 9, mean 1002 us of 7 answers",
+        "slots that were not up",
+        "    down       2026-06-24T00:03:00Z to 2026-06-24T00:05:00Z (2 slots)",
+        "    unobserved 2026-06-24T00:07:00Z to 2026-06-24T00:08:00Z (1 slots)",
     ]
     document = evidence.as_json()
     assert document["score"]["uptime_seconds"] == "466"

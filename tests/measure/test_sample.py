@@ -4,102 +4,132 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rewards.files.inputs import read_inputs
+from rewards.files.inputs import NODE_SCORES, WALLET_SCORES
 from rewards.files.season import Season
-from rewards.measure.nodes import measure_nodes, read_node_inputs
+from rewards.measure.nodes import NodeMeasurement, measure_nodes, read_node_inputs
+from rewards.measure.outputs import node_files, wallet_files
 from rewards.measure.records import MeasuredWindow
-from rewards.rules.records import NodeScore
+from rewards.measure.wallets import WalletMeasurement, measure_wallets
+from rewards.rules.records import NodeScore, Wallet, Window
 from rewards.sample import copy_season
 from rewards.sample.dice import Dice
-from rewards.sample.generator import SEED
-from rewards.sample.telemetry import HOURS_OF_JUNE, measurable, telemetry_of_epoch, wallet_hour
-from rewards.sample.wallets import wallets_of_month
-from tests.measure.telemetry import START, duckdb, measure_events, rows_of, scores, silent
+from rewards.sample.telemetry import (
+    CONFIG,
+    EVENTS,
+    OPERATORS,
+    PROBES,
+    WALLETS,
+    write_events,
+    write_probes,
+    write_telemetry,
+)
+from tests.measure.telemetry import START, duckdb, rows_of, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DAY = 86_400
+SLOTS = 10
+WINDOW = Window(START, START + 60 * SLOTS)
 
 
-def write(folder: Path, files: dict[str, bytes]) -> None:
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-
-
-def measured(folder: Path, start: int, end: int) -> list[list[str]]:
-    window = MeasuredWindow(start, end)
-    operators, config = folder / "operators.csv", folder / "measurement.toml"
+def nodes_measured(folder: Path, window: Window) -> NodeMeasurement:
+    measured = MeasuredWindow(window.start, window.end)
     engine = duckdb(folder)
     try:
-        inputs = read_node_inputs(window, operators, config, None)
-        measurement = measure_nodes(inputs, str(folder / "probes.csv"), engine, silent)
+        inputs = read_node_inputs(measured, folder / OPERATORS, folder / CONFIG, None)
+        return measure_nodes(inputs, str(folder / PROBES), engine, silent)
     finally:
         engine.close()
-    assert measurement.rows.repeats > 0
-    return scores(measurement)
 
 
-def cells(score: NodeScore) -> list[str]:
-    numbers = (score.uptime_seconds, score.response_time_us, score.requests)
-    return [score.node_id, *map(str, numbers)]
+def wallets_measured(folder: Path, window: Window) -> WalletMeasurement:
+    measured = MeasuredWindow(window.start, window.end)
+    engine = duckdb(folder)
+    try:
+        return measure_wallets(measured, folder / WALLETS, str(folder / EVENTS), engine, silent)
+    finally:
+        engine.close()
 
 
-@pytest.mark.parametrize("epoch", [1, 4])
-def test_an_epoch_measures_to_its_scores(epoch: int, tmp_path: Path) -> None:
-    copy_season(tmp_path / "season")
-    inputs = read_inputs(Season.open(tmp_path / "season").inputs(epoch)).inputs
-    assert inputs is not None
-    assert inputs.node_scores is not None
-    window = inputs.header.window
-    wanted = [measurable(score, window.end - window.start) for score in inputs.node_scores]
-    write(tmp_path / "t", telemetry_of_epoch(window.start, window.end, wanted, SEED))
-    assert measured(tmp_path / "t", window.start, window.end) == [cells(s) for s in wanted]
+def test_every_epoch_measures_to_the_scores_that_it_is_computed_from(tmp_path: Path) -> None:
+    copy_season(tmp_path)
+    season = Season.open(tmp_path)
+    made = list(write_telemetry(tmp_path))
+    assert [epoch.header.epoch for epoch in made] == season.with_inputs()
+    with_wallets = 0
+    for epoch in made:
+        inputs = season.inputs(epoch.header.epoch)
+        nodes = nodes_measured(epoch.folder, epoch.header.window)
+        scores = node_files(nodes)[NODE_SCORES.name]
+        assert scores == (inputs / NODE_SCORES.name).read_bytes()
+        assert nodes.rows.repeats > 0
+        assert epoch.has_events == (inputs / WALLET_SCORES.name).exists()
+        if epoch.has_events:
+            with_wallets += 1
+            wallets = wallets_measured(epoch.folder, epoch.header.wallet_window)
+            month = wallet_files(wallets)[WALLET_SCORES.name]
+            assert month == (inputs / WALLET_SCORES.name).read_bytes()
+            assert min(wallets.counts.repeats, wallets.counts.failed) > 0
+            assert wallets.counts.kept > 20_000_000
+    assert with_wallets == 1
 
 
-@given(st.integers(0, DAY), st.integers(0, 3 * 10**6), st.integers(0, 2 * 10**6))
-def test_measurable_scores_stay_as_they_are(uptime: int, requests: int, mean: int) -> None:
-    score = NodeScore("n", uptime, mean * requests, requests)
-    nearest = measurable(score, DAY)
-    assert measurable(nearest, DAY) == nearest
-    assert 0 <= uptime - nearest.uptime_seconds < 60
-    if requests and nearest.requests:
-        assert nearest.response_time_us // nearest.requests in (mean, mean - 1)
-
-
-def test_any_measurable_score_is_measured(tmp_path: Path) -> None:
-    raw = [
-        NodeScore("never.a", 0, 0, 0),
-        NodeScore("lone.a", 0, 5, 3),
+def test_any_score_that_probes_can_come_to_is_measured(tmp_path: Path) -> None:
+    wanted = [
         NodeScore("always.b", 600, 2_999, 30),
         NodeScore("half.c", 300, 1_000_003, 11),
+        NodeScore("never.a", 0, 0, 0),
+        NodeScore("one-slot.a", 60, 10**6, 3),
+        NodeScore("slow.d", 540, 2**38 * 27, 27),
+        NodeScore("two-of-three.b", 600, 7, 20),
         NodeScore("zero-latency.d", 540, 0, 19),
-        NodeScore("slow.d", 540, 2**39 * 28, 28),
     ]
-    wanted = sorted((measurable(s, 600) for s in raw), key=lambda s: s.node_id)
-    write(tmp_path / "t", telemetry_of_epoch(START, START + 600, wanted, 1))
-    assert measured(tmp_path / "t", START, START + 600) == [cells(s) for s in wanted]
+    write_probes(tmp_path, WINDOW, wanted, Dice(1))
+    assert rows_of(node_files(nodes_measured(tmp_path, WINDOW))[NODE_SCORES.name]) == [
+        [s.node_id, str(s.uptime_seconds), str(s.response_time_us), str(s.requests)] for s in wanted
+    ]
 
 
-def test_the_telemetry_is_the_same_everywhere() -> None:
-    score = NodeScore("eu-1.one", 600, 700, 20)
-    probes = telemetry_of_epoch(START, START + 600, [score], 1)["probes.csv"].splitlines()
-    assert probes[1] == b"oracle-1.watchtower,eu-1.one,1782259207000000,true,41"
+@pytest.mark.parametrize(
+    ("uptime", "requests"),
+    [
+        pytest.param(599, 29, id="no whole slot"),
+        pytest.param(600, 19, id="fewer than two answers a slot"),
+        pytest.param(600, 31, id="more than three"),
+    ],
+)
+def test_another_score_is_refused(uptime: int, requests: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no probes of 3 oracles"):
+        write_probes(tmp_path, WINDOW, [NodeScore("n.a", uptime, 5, requests)], Dice(1))
 
 
-def test_the_wallets_hour(tmp_path: Path) -> None:
-    write(tmp_path / "w", wallet_hour(START, SEED))
-    window = MeasuredWindow(START, START + 3_600)
-    files = measure_events(
-        tmp_path, tmp_path / "w" / "events.csv", tmp_path / "w" / "wallets.csv", window
-    )
-    counted = {row[0]: (int(row[2]), int(row[3])) for row in rows_of(files["wallet_scores.csv"])}
-    assert counted == {
-        month.wallet_id: (month.connections // HOURS_OF_JUNE, month.signatures // HOURS_OF_JUNE)
-        for month in wallets_of_month(Dice(SEED))
+def test_the_same_seed_gives_the_same_rows(tmp_path: Path) -> None:
+    """Pinned values: a change here changes the sample on somebody's machine."""
+    write_probes(tmp_path, WINDOW, [NodeScore("n.one", 600, 70_000, 30)], Dice(1))
+    rows = pq.read_table(tmp_path / PROBES).to_pylist()
+    assert len(rows) == 31
+    assert rows[0] == rows[-1]
+    assert rows[0] == {
+        "reporter_id": "oracle-1.watchtower",
+        "node_id": "n.one",
+        "ts_us": 1_782_259_207_586_409,
+        "ok": True,
+        "latency_us": 2_632,
     }
+
+
+def test_few_events_and_none(tmp_path: Path) -> None:
+    wallets = [
+        Wallet("a", "0x" + "1" * 40, 3, 0, True, 10**18, 0),
+        Wallet("b", "0x" + "2" * 40, 0, 0, False, 5 * 10**17, 7),
+        Wallet("c", "0x" + "3" * 40, 1, 4_000, False, 10**18, 0),
+    ]
+    write_events(tmp_path, WINDOW, wallets)
+    assert rows_of(wallet_files(wallets_measured(tmp_path, WINDOW))[WALLET_SCORES.name]) == [
+        ["a", "0x" + "1" * 40, "3", "0", "true", "1", "0"],
+        ["b", "0x" + "2" * 40, "0", "0", "false", "0.5", "7"],
+        ["c", "0x" + "3" * 40, "1", "4000", "false", "1", "0"],
+    ]

@@ -11,9 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.measure.percentiles import PERCENTILES, finer_width, percentiles
-from rewards.measure.probes import FIRST_WIDTHS, UNOBSERVED, UP, first_width
-from rewards.measure.records import LATENCY_LIMIT_US, OperatorReport, Ratio, SlotRange
+from rewards.measure.percentiles import (
+    FIRST_WIDTHS,
+    PERCENTILES,
+    finer_width,
+    first_width,
+    percentiles,
+)
+from rewards.measure.records import (
+    LATENCY_LIMIT_US,
+    UNOBSERVED,
+    UP,
+    OperatorReport,
+    Ratio,
+    SlotRange,
+)
 from rewards.measure.scores import lost_ranges, median_operator
 
 if TYPE_CHECKING:

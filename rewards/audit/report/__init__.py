@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewards.audit.report.lookup import build_lookup
 from rewards.audit.report.page import render_page
@@ -10,7 +10,7 @@ from rewards.audit.report.source import read_source
 from rewards.audit.report.wct1 import WctOneView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rewards.audit.report.settlement import Receipt
     from rewards.files.published import PublishedEpoch
@@ -24,6 +24,7 @@ def build_report(
     previous: PublishedEpoch | None = None,
     receipts: Sequence[Receipt] = (),
     season: str | None = None,
+    overrides: Sequence[Mapping[str, Any]] | None = None,
 ) -> bytes:
     """Return the report of a published epoch; the same bytes for the same files.
 
@@ -32,6 +33,8 @@ def build_report(
         previous: Its predecessor, for what changed.
         receipts: What the season knows of the settlement.
         season: The season's name, for the title.
+        overrides: The scores that somebody answers for instead of a measurement; None where the
+            measurement is not at hand.
 
     Raises:
         CheckFailed: The folder differs from what its inputs make of it.
@@ -39,4 +42,4 @@ def build_report(
     """
     source = read_source(published, previous, receipts)
     view = VIEWS[published.manifest.ruleset](source.explainer)
-    return render_page(source, view, build_lookup(source, view), season).encode()
+    return render_page(source, view, build_lookup(source, view), season, overrides).encode()

@@ -21,6 +21,8 @@ from rewards.audit.report.words import FILTERS
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rewards.audit.report.source import Source
     from rewards.audit.report.wct1 import WctOneView
 
@@ -39,7 +41,13 @@ MOVES_SHOWN = 15
 CHANGES_SHOWN = 200
 
 
-def render_page(source: Source, view: WctOneView, lookup: Lookup, season: str | None) -> str:
+def render_page(
+    source: Source,
+    view: WctOneView,
+    lookup: Lookup,
+    season: str | None,
+    overrides: Sequence[Mapping[str, Any]] | None,
+) -> str:
     """Return the whole HTML document."""
     environment = Environment(
         loader=PackageLoader("rewards.audit.report"),
@@ -54,6 +62,7 @@ def render_page(source: Source, view: WctOneView, lookup: Lookup, season: str | 
     return environment.get_template("report.html.j2").render(
         _facts(source, view),
         season=season,
+        overrides=overrides,
         version=__version__,
         # Inline code is code that the file itself was published with: by its hash, nothing else.
         policy=content_policy(script, style),
