@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = Path(__file__).parent / "RESULTS.md"
-CPU_SECONDS = 120
-"""After which a mutant counts as noticed: it does not come to an end."""
+PATIENCE = 3
+"""Times the processor time of the tests without a mutant; then it counts as noticed: no end."""
 
 RULES = ("tests/rules", "tests/golden")
 TREE = "tests/merkle/test_tree.py"
@@ -62,6 +62,7 @@ class Campaign:
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
+        self.seconds, self.used = 600, 0.0
         self.noticed = 0
         self.survivors: list[Mutant] = []
         self.folder = Path(tempfile.mkdtemp(prefix="mutants-"))
@@ -70,6 +71,7 @@ class Campaign:
         """Take the mutants one by one."""
         if self._fails(session, {}):
             raise SystemExit(f"the tests of {self.module.__name__} fail without a mutant")
+        self.seconds = 3 + PATIENCE * int(self.used)
         source = inspect.getsource(self.module)
         for mutant in mutants(source, str(self.module.__file__)):
             if self._fails(session, mutant.codes):
@@ -85,14 +87,15 @@ class Campaign:
         child = os.fork()
         if child == 0:
             os._exit(self._run(session, codes))
-        _, status = os.waitpid(child, 0)
+        _, status, used = os.wait4(child, 0)
+        self.used = used.ru_utime
         return status != 0
 
     def _run(self, session: pytest.Session, codes: dict[str, CodeType]) -> int:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CPU, (self.seconds, self.seconds))
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
         session.config._tmp_path_factory._given_basetemp = self.folder / "tmp"  # type: ignore[attr-defined]
         for name, function in defined_functions(self.module).items():
