@@ -143,7 +143,7 @@ class PublishedFolder:
                 findings.append(Finding(name, "is not part of the epoch", "remove it"))
         found = [name for name in sorted(listed) if name in present]
         # Hashing holds no lock: two large files are read in the time of one.
-        actual_digests = dict(zip(found, ahead(self._digest, found, 2), strict=True))
+        actual_digests = dict(zip(found, ahead(self._examined, found, 2), strict=True))
         for name, digest in sorted(listed.items()):
             if name not in present:
                 findings.append(Finding(name, "is missing", TAKE_AGAIN))
@@ -178,9 +178,8 @@ class PublishedFolder:
         """
         digest = self.manifest.files.get(name)
         altered = Finding(name, "is altered: not the manifest's SHA-256", TAKE_AGAIN)
-        found = self._digest(name)  # read in blocks: another file may have any size
-        if found != digest:
-            raise CheckFailed(found if isinstance(found, Finding) else altered)
+        if self._digest(name) != digest:  # read in blocks: another file may have any size
+            raise CheckFailed(altered)
         try:
             content = read_bytes(self.folder / name, name, limit)
         except InvalidInput as error:
@@ -200,7 +199,11 @@ class PublishedFolder:
             return None
         return self.read_json(DISTRIBUTION, DISTRIBUTION_LIMIT)
 
-    def _digest(self, name: str) -> str | Finding:
+    def _digest(self, name: str) -> str:
+        examined = self._examined(name)
+        return examined.problem if isinstance(examined, Finding) else examined
+
+    def _examined(self, name: str) -> str | Finding:
         """Return a file's SHA-256, or why it cannot be read."""
         try:
             with open_regular(self.folder / name, name) as handle:
