@@ -26,6 +26,7 @@ from rewards.targets.kinds import target_for
 from rewards.targets.target import Terms
 from tests.chain.anvil import KEY, running
 from tests.files.folders import published
+from tests.plan.operator import failed
 from tests.safe.treasury import CHAIN_ID, SAFE, Treasury
 from tests.targets import epochs
 from tests.targets.chain import CREATION, calldata
@@ -120,13 +121,6 @@ class Operator:
 
     def does(self, *words: object) -> Plan:
         return self.treasury.carry_out(self.plan(*words))
-
-
-def failed(document: Any) -> dict[str, str]:
-    """Return the failed checks of a refusal."""
-    return {
-        check["name"]: check["detail"] for check in document["gate"]["checks"] if not check["ok"]
-    }
 
 
 @pytest.fixture

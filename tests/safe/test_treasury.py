@@ -5,12 +5,10 @@ The Safe is proposer, guardian, administrator and treasury; its bytecode is Safe
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from eth_account import Account
 
 from rewards.chain.contract import DISTRIBUTOR, TOKEN, interface
 from rewards.chain.deployment import Deployment, deploy_toml
@@ -21,62 +19,39 @@ from rewards.chain.safe.export import safe_tx_of
 from rewards.chain.safe.hashes import DELEGATECALL
 from tests.builders import address
 from tests.chain.anvil import KEY, running
-from tests.plan.world import ATTESTERS, BURST, DELAY, World
-from tests.safe.treasury import CHAIN_ID, SAFE, Treasury, run
+from tests.commands import run
+from tests.plan.operator import PASSWORD, Operator
+from tests.plan.world import BURST, DELAY, World
+from tests.safe.treasury import CHAIN_ID, SAFE, Treasury
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from rewards.chain.plan_file import Plan
+    from rewards.chain.sender import Sender
 
-PASSWORD = "correct horse"
 SECOND_GUARDIAN = "0x" + "99" * 20
 PAYEES = {address(number): number * 10**18 for number in range(1, CLAIMS_PER_CALL + 8)}
 TOTAL = sum(PAYEES.values())
 
 
-class Operator:
-    """Whoever prepares what the Safe's owners sign; holds no key that could do anything."""
+@dataclass
+class Office(Operator):
+    """Prepares what the Safe's owners sign; holds no key that could do anything."""
 
-    def __init__(self, treasury: Treasury, world: World) -> None:
-        self.treasury, self.world, self.node = treasury, world, treasury.node
+    treasury: Treasury
 
-    @property
-    def place(self) -> tuple[object, ...]:
-        return ("--season", self.world.folder, "--rpc", self.node.url)
-
-    def plan(self, *words: object) -> Path:
-        self.node.finalize()
-        file = self.treasury.path("plan.json")
-        run("plan", *words, *self.place, "--out", file)
-        return file
-
-    def does(self, *words: object) -> Plan:
+    def does(self, *words: object, sender: Sender | None = None) -> Plan:
         """Plan something and have the Safe do it."""
-        return self.treasury.carry_out(self.plan(*words))
-
-    def attest(self, epoch: int, *whose: int) -> list[object]:
-        """Have attesters recompute the epoch and sign; return the options that name their files."""
-        words: list[object] = []
-        for number in whose:
-            keystore = self.treasury.path("keystore.json")
-            encrypted = Account.encrypt(ATTESTERS[number].key, PASSWORD, iterations=2)
-            keystore.write_text(json.dumps(encrypted))
-            file = self.treasury.path("attestation.json")
-            run("attest", epoch, *self.place, "--keystore", keystore, "--out", file)
-            words += ["--attestations", file]
-        return words
-
-    def travel(self, seconds: int) -> None:
-        self.node.ask("evm_increaseTime", seconds)
-        self.node.finalize()
+        assert sender is None
+        return self.treasury.carry_out(self.plan_file(*words))
 
 
 @pytest.fixture(params=VERSIONS)
 def operator(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Operator]:
+) -> Iterator[Office]:
     """A Safe with all the tokens, and a contract that the Safe itself has deployed."""
     monkeypatch.setenv("REWARDS_KEYSTORE_PASSWORD", PASSWORD)
     with running(CHAIN_ID) as node:
@@ -102,11 +77,11 @@ def operator(
         assert deployed["deterministic"] is True
         world.target = world.season.settlement()
         assert world.target.distributor == deployed["distributor"]
-        yield Operator(treasury, world)
+        yield Office(node, world, treasury.folder, treasury)
         endpoint.close()
 
 
-def test_season__from_the_deployment_to_the_last_sweep(operator: Operator) -> None:
+def test_season__from_the_deployment_to_the_last_sweep(operator: Office) -> None:
     world, does = operator.world, operator.does
     contract = world.distributor
     published = world.publish(1, PAYEES)
@@ -168,7 +143,7 @@ def test_season__from_the_deployment_to_the_last_sweep(operator: Operator) -> No
     assert contract.settings().retired
 
 
-def test_fund__takes_from_a_funder_who_allowed_it(operator: Operator) -> None:
+def test_fund__takes_from_a_funder_who_allowed_it(operator: Office) -> None:
     world = operator.world
     world.publish(1, {address(1): 5})
     world.send(world.token.mint(world.me, 5))

@@ -6,12 +6,10 @@ what the Safe's service would show of it, signed by both owners, and executed by
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from click.testing import CliRunner
 from eth_account import Account
 
 from rewards.chain.contract import decode, encode
@@ -19,8 +17,8 @@ from rewards.chain.plan_file import Plan
 from rewards.chain.safe.deployments import multi_send_addresses
 from rewards.chain.safe.hashes import ZERO_ADDRESS, SafeTx
 from rewards.chain.safe.statements import read_statement
-from rewards.cli import rewards
 from rewards.merkle.keccak import keccak256
+from tests.commands import run
 from tests.safe.evm import TX_TYPES, code_of
 from tests.safe.plans import EXPORTS
 
@@ -41,20 +39,6 @@ STRANGER = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
 EXECUTED = "0x" + keccak256(b"ExecutionSuccess(bytes32,uint256)").hex()
 GAS = hex(28_000_000)
 LONGEST_MINING = 20.0
-
-
-def run(*words: object) -> Any:
-    """Run a command line as a user would; return what it prints with --json."""
-    done = CliRunner().invoke(rewards, [*map(str, words), "--json"])
-    assert done.exit_code == 0, (words, done.output, done.exception)
-    return json.loads(done.stdout)
-
-
-def refused(*words: object) -> Any:
-    """Run a command line that must end with exit code 1 or an expected error; return which."""
-    done = CliRunner().invoke(rewards, [*map(str, words), "--json"])
-    assert done.exit_code == 1, (words, done.output)
-    return json.loads(done.stdout) if done.stdout else done.exception
 
 
 @dataclass
