@@ -336,11 +336,13 @@ REPEATED = (
 def repeat_of(plan: Plan, journal: Journal, *, again: bool) -> int | None:
     """Return which time an action is done; None where the plan's calls tell, or it is done once.
 
-    The same plan again is the same time, unless it is at its end and `again` is said.
+    The same plan again is the same time, unless it is at its end and `again` is said. Another
+    target's calls tell nothing: whatever it lets be done twice (a proposal, after a veto) may be.
     """
     from rewards.chain.journal import State
 
-    if plan.action not in REPEATED or plan.target != "epoch-distributor":
+    ours = plan.target == "epoch-distributor"
+    if plan.action == "deploy" or (ours and plan.action not in REPEATED):
         return None
     epoch = plan.epochs.last if plan.epochs else 0
     kind = (plan.chain_id, plan.contract.address, epoch, plan.action)

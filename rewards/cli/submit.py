@@ -159,7 +159,7 @@ def _through_safe(submission: Submission, plan_path: Path, options: dict[str, An
     )
     tx = safe_tx_of(plan, safe, version, nonce)
     mark = hashes_of(plan.chain_id, safe, tx).safe_tx_hash
-    watch = SafeWatch(submission.machine, submission.whole(), safe, tx, mark)
+    watch = SafeWatch(submission.machine, submission.whole(), safe, tx, mark, plan.calls)
     if submission.begin_whole(again=options["again"]):
         _say(plan)
         confirm(plan, yes=options["yes"])

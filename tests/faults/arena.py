@@ -247,13 +247,15 @@ class Command:
             self.submission.run(lambda: world.account)
 
     def _through_safe(self, safe: Safe, *, again: bool) -> None:
-        submission = self.submission
+        submission, _calls = self.submission, self.stage.plan.calls
         nonce = self.step.variants[-1].nonce if self.step.live else safe.nonce()
         tx = safe_tx(self.stage.plan, nonce)
         mark = hashes_of(safe.chain_id, SAFE, tx).safe_tx_hash
         submission.begin_whole(again=again)
         if not submission.is_done_as_a_whole():
-            watch = SafeWatch(submission.machine, submission.whole(), SAFE, tx, mark)
+            watch = SafeWatch(
+                submission.machine, submission.whole(), SAFE, tx, mark, self.stage.plan.calls
+            )
             watch.hand_over()
             watch.watch()
         submission.write_receipt()

@@ -52,7 +52,8 @@ NEXT_STEP = {
     Reason.NO_ANSWER: "check the endpoints, and run it again: it resumes where it stands",
     Reason.REFUSED: "mend what the contract names, and run it again",
     Reason.INSUFFICIENT_FUNDS: "send the account some of the chain's coin, and run it again",
-    Reason.GAS_ABOVE_CAP: "plan smaller calls, or plan again with a higher gas limit",
+    Reason.GAS_ABOVE_CAP: "plan again with a higher gas limit, below 2^24; claims may also be sent "
+    "by any key, with `rewards push`",
     Reason.FEE_ABOVE_CAP: "wait until fees fall, or plan again with higher caps",
     Reason.OTHER_ADDRESS: "make the plan anew: the account has sent something since",
     Reason.UNFINISHED_STEP: "bring that step to its end first: run its own command again",
