@@ -33,8 +33,8 @@ from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
     from rewards.chain.distributor import Claim
-    from rewards.chain.journal import Step
     from rewards.chain.sending.machine import Machine
+    from rewards.chain.steps import Step
     from rewards.cli.sending import ActiveEpoch, Place
 
 GAS = 200_000

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from rewards.chain.distributor import Claim
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
     from rewards.chain.sending.machine import Machine
     from rewards.chain.sending.push import Blocked
+    from rewards.chain.steps import Step
     from rewards.cli.sending import ActiveEpoch, Place
 
 GAS_PER_CLAIM = 130_000
@@ -108,8 +108,8 @@ def _plan_path(place: Place, epoch: int, attempt: int) -> Path:
 
 def _begun(machine: Machine, place: Place, epoch: ActiveEpoch) -> Plan | None:
     """Return the last push of the epoch when it is not at its end."""
-    from rewards.chain.journal import State
     from rewards.chain.sending.intents import intents_of
+    from rewards.chain.steps import State
 
     attempt = _last_attempt(place, epoch.number)
     if attempt == 0:

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from rewards.chain.distributor import ActiveState
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Journal, Step
+    from rewards.chain.journal import Journal
     from rewards.chain.plan_file import Caps, Plan, PlannedCall
     from rewards.chain.sending.machine import Machine
+    from rewards.chain.steps import Step
     from rewards.files.published import PublishedEpoch
     from rewards.merkle.distribution import Distribution
 
@@ -339,7 +340,7 @@ def repeat_of(plan: Plan, journal: Journal, *, again: bool) -> int | None:
     The same plan again is the same time, unless it is at its end and `again` is said. Another
     target's calls tell nothing: whatever it lets be done twice (a proposal, after a veto) may be.
     """
-    from rewards.chain.journal import State
+    from rewards.chain.steps import State
 
     ours = plan.target == "epoch-distributor"
     if plan.action == "deploy" or (ours and plan.action not in REPEATED):

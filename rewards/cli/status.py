@@ -23,8 +23,8 @@ from rewards.errors import Finding, InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rewards.chain.journal import Step
     from rewards.chain.sending.standing import OnChain, Standing
+    from rewards.chain.steps import Step
     from rewards.files.manifest import Manifest
 
 EPOCHS_SHOWN = 14
@@ -133,8 +133,8 @@ def _standing(
 
 
 def _show(place: Place, standings: Sequence[Standing], steps: Sequence[Step]) -> None:
-    from rewards.chain.journal import State
     from rewards.chain.sending.standing import step_advice
+    from rewards.chain.steps import State
 
     if standings:
         rows = [(str(s.epoch), s.status, f"{s.meaning}. Next: {s.next_step}") for s in standings]

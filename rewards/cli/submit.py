@@ -29,9 +29,9 @@ from rewards.cli.sending import (
 )
 
 if TYPE_CHECKING:
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
     from rewards.chain.sending.submitting import Submission
+    from rewards.chain.steps import Step
 
 
 @click.command()

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rewards.chain.journal import State, open_journal
+from rewards.chain.journal import open_journal
 from rewards.chain.safe.hashes import SafeTx, hashes_of
 from rewards.chain.sending.machine import Machine, Silent
 from rewards.chain.sending.quorum import Quorum, nodes_of
 from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.safe_watch import SafeWatch
 from rewards.chain.sending.submitting import Submission
+from rewards.chain.steps import State
 from rewards.errors import CheckFailed
 from tests.sending.safes import SAFE, VERSIONS, Safe
 from tests.sending.world import WCT, TestClock, World, chain, path_in

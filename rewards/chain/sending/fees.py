@@ -18,9 +18,9 @@ from rewards.chain.sending.reasons import NotYet, Reason, Stopped
 
 if TYPE_CHECKING:
     from rewards.chain.endpoint import Call
-    from rewards.chain.journal import Variant
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.quorum import Quorum
+    from rewards.chain.steps import Variant
 
 GAS_BOUND = 2**24
 """EIP-7825: no transaction has more gas from Osaka on; OP chains follow."""

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rewards.chain.journal import State
+from rewards.chain.steps import State
 from rewards.files.documents import canonical_json
 from rewards.files.publish import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rewards.chain.journal import Journal, Key, Step
+    from rewards.chain.journal import Journal
     from rewards.chain.plan_file import Plan
+    from rewards.chain.steps import Key, Step
 
 RECEIPT_FORMAT = "wct-receipt-1"
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from rewards.chain.contract import decode, encode
 from rewards.chain.endpoint import LATEST, Call
 from rewards.chain.errors import Reverted
-from rewards.chain.journal import State, Variant, variant_body
 from rewards.chain.sending.fees import GAS_BOUND, gas_needed
 from rewards.chain.sending.goals import Reached
 from rewards.chain.sending.reasons import NotYet, Reason, Stopped
+from rewards.chain.steps import State, Variant, variant_body
 from rewards.errors import CheckFailed, Finding
 from rewards.merkle.keccak import keccak256
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import PlannedCall
     from rewards.chain.safe.hashes import SafeTx
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.machine import Machine
     from rewards.chain.sending.node import Log, Node
+    from rewards.chain.steps import Step
 
 SUCCESS = "0x" + keccak256(b"ExecutionSuccess(bytes32,uint256)").hex()
 FAILURE = "0x" + keccak256(b"ExecutionFailure(bytes32,uint256)").hex()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewards.chain.distributor import Distributor, ProposalStatus
-from rewards.chain.journal import State
 from rewards.chain.sending.reasons import NEXT_STEP, Reason
+from rewards.chain.steps import State
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rewards.chain.distributor import ActiveState, PendingState
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Step
     from rewards.chain.sending.quorum import Quorum
+    from rewards.chain.steps import Step
     from rewards.files.manifest import Manifest
 
 
