@@ -10,10 +10,9 @@ import click
 from rewards.cli.asking import ADDRESS, COINS, NUMBER, write_new
 from rewards.cli.console import answer, json_option, note
 from rewards.cli.epochs import season_option
+from rewards.cli.places import Place
 from rewards.cli.sending import (
-    Place,
     account_source,
-    confirm,
     env_file_option,
     journal_option,
     keystore_option,
@@ -21,12 +20,10 @@ from rewards.cli.sending import (
     read_plan,
     repeat_of,
     rpc_option,
-    show_steps,
-    step_document,
     wait_option,
-    words_of,
     yes_option,
 )
+from rewards.cli.sending_words import confirm, show_steps, step_document, words_of
 
 if TYPE_CHECKING:
     from rewards.chain.plan_file import Plan

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+NONCE_USED = "nonce too low"
+"""What a node answers to bytes whose nonce is used, most often by these very bytes."""
 POLL_SECONDS = 6
 SEND_EVERY = 10
 """Polls after which the same bytes are handed in again."""
@@ -301,7 +303,8 @@ class Machine:
             try:
                 node.send_raw(variant.raw)
             except (EndpointTrouble, InsufficientFunds, Reverted) as error:
-                self.watcher.told(f"{intent.words}: {error}")
+                if NONCE_USED not in str(error):  # then it landed, or `look` tells what did
+                    self.watcher.told(f"{intent.words}: {error}")
 
     def look(self, intent: Intent) -> Step:
         """Look once what became of a step, and write it down.

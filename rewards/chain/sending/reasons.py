@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CANCELLED = "Cancelled"
     NOTHING_TO_REPLACE = "NothingToReplace"
     UNKNOWN_AFTER_LOSS = "UnknownAfterLoss"
+    REPLANNED = "Replanned"
     SAFE_NOT_EXECUTED = "SafeNotExecuted"
     SAFE_FAILED = "SafeFailed"
     SAFE_SUPERSEDED = "SafeSuperseded"
@@ -72,6 +73,7 @@ NEXT_STEP = {
     Reason.NOTHING_TO_REPLACE: "run `rewards status`",
     Reason.UNKNOWN_AFTER_LOSS: "look it up on the chain; if it was never made, "
     "`rewards submit --again`, or make the plan anew where that is refused",
+    Reason.REPLANNED: "nothing is to do: a later plan took its place",
     Reason.SAFE_NOT_EXECUTED: "have its owners sign and execute it, and run it again to go on "
     "watching",
     Reason.SAFE_FAILED: "look at the reason, and export the plan again at the Safe's next nonce",
