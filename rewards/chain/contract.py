@@ -76,6 +76,15 @@ class Interface:
         entry = self._functions[function]
         return Call(address, _selector(entry) + encode(_types(entry["inputs"]), arguments))
 
+    def in_words(self, data: bytes) -> str:
+        """Return calldata as `function(name=value, …)`; what is no call of this contract as hex."""
+        entry = next((e for e in self._functions.values() if _selector(e) == data[:4]), None)
+        if entry is None:
+            return "0x" + data.hex()
+        values = decode(_types(entry["inputs"]), data[4:])
+        named = zip((parameter["name"] for parameter in entry["inputs"]), values, strict=True)
+        return f"{entry['name']}({', '.join(f'{name}={value}' for name, value in named)})"
+
     def result(self, function: str, returned: bytes) -> tuple[Any, ...]:
         """Return the values that a function returned.
 

@@ -6,36 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rewards.cli.active_epoch import active_epoch, place_of_epoch
 from rewards.cli.asking import ADDRESS
 from rewards.cli.console import answer, json_option, note
 from rewards.cli.epochs import season_option
 from rewards.cli.sending import (
     account_source,
-    active_epoch,
     caps_now,
-    confirm,
     env_file_option,
     journal_option,
     keystore_option,
     machine_for,
-    place_of_epoch,
     reading_machine,
     rpc_option,
-    show_steps,
-    step_document,
     wait_option,
-    words_of,
     yes_option,
 )
+from rewards.cli.sending_words import confirm, show_steps, step_document, words_of
 from rewards.cli.words import epoch_and_subject
 from rewards.errors import Finding, InvalidInput
 from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
     from rewards.chain.distributor import Claim
-    from rewards.chain.journal import Step
     from rewards.chain.sending.machine import Machine
-    from rewards.cli.sending import ActiveEpoch, Place
+    from rewards.chain.steps import Step
+    from rewards.cli.active_epoch import ActiveEpoch
+    from rewards.cli.places import Place
 
 GAS = 200_000
 ACCOUNT_PLACE = "ACCOUNT"

@@ -6,27 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rewards.cli.active_epoch import active_epoch, place_of_epoch
 from rewards.cli.asking import COINS, GWEI, write_new
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note
 from rewards.cli.epochs import season_option
 from rewards.cli.sending import (
     account_source,
-    active_epoch,
     caps_now,
-    confirm,
     env_file_option,
     journal_option,
     keystore_option,
     machine_for,
-    place_of_epoch,
     read_plan,
     rpc_option,
-    show_steps,
-    step_document,
     wait_option,
-    words_of,
     yes_option,
 )
+from rewards.cli.sending_words import confirm, show_steps, step_document, words_of
 from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
@@ -36,11 +32,12 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from rewards.chain.distributor import Claim
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
     from rewards.chain.sending.machine import Machine
     from rewards.chain.sending.push import Blocked
-    from rewards.cli.sending import ActiveEpoch, Place
+    from rewards.chain.steps import Step
+    from rewards.cli.active_epoch import ActiveEpoch
+    from rewards.cli.places import Place
 
 GAS_PER_CLAIM = 130_000
 GAS_BESIDE = 100_000
@@ -107,19 +104,25 @@ def _plan_path(place: Place, epoch: int, attempt: int) -> Path:
 
 
 def _begun(machine: Machine, place: Place, epoch: ActiveEpoch) -> Plan | None:
-    """Return the last push of the epoch when it is not at its end."""
-    from rewards.chain.journal import State
+    """Return the last push of the epoch when it is not at its end.
+
+    One of which nothing was ever signed gives way to a fresh one: the chain may have moved on.
+    """
     from rewards.chain.sending.intents import intents_of
+    from rewards.chain.sending.reasons import Reason
+    from rewards.chain.steps import State
 
     attempt = _last_attempt(place, epoch.number)
     if attempt == 0:
         return None
     plan = read_plan(_plan_path(place, epoch.number, attempt))
-
     steps = [machine.journal.step(intent.key) for intent in intents_of(plan, attempt, PUSH)]
-    ended = all(step.state is State.FINAL or step.closed for step in steps)
-    # A plan of which nothing was ever signed is made anew: the chain may have moved on.
-    return plan if any(step.variants for step in steps) and not ended else None
+    if any(step.variants for step in steps):
+        ended = all(step.state is State.FINAL or step.closed for step in steps)
+        return None if ended else plan
+    for step in steps:
+        machine.journal.halt(step.key, Reason.REPLANNED, "nothing of it was signed", closed=True)
+    return None
 
 
 def _last_attempt(place: Place, epoch: int) -> int:

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rewards.cli.asking import unlock_keystore
 from rewards.cli.console import note
-from rewards.cli.epochs import find_season, locate
-from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import read_bytes
-from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from eth_account.signers.local import LocalAccount
 
-    from rewards.chain.distributor import ActiveState
-    from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Journal, Step
-    from rewards.chain.plan_file import Caps, Plan, PlannedCall
+    from rewards.chain.journal import Journal
+    from rewards.chain.plan_file import Caps, Plan
     from rewards.chain.sending.machine import Machine
-    from rewards.files.published import PublishedEpoch
-    from rewards.merkle.distribution import Distribution
+    from rewards.cli.places import Place
 
-JOURNAL_FILE = "journal.sqlite3"
 MINUTE = 60
-MONEY = ("rise", "amount", "claimed", "epoch_amount", "cumulative_total")
-"""The totals by which a person knows what a plan moves, the most telling first."""
-
 rpc_option = click.option(
     "--rpc",
     "urls",
@@ -68,63 +56,6 @@ wait_option = click.option(
     show_default=True,
     help="Minutes to watch; running it again goes on.",
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where things lie.
-
-    Attributes:
-        journal: The journal's file.
-        receipts: The folder of the receipts.
-        folders: Epochs' folders that were named expressly, by number.
-        epochs: The season's folder of epochs; None outside of a season.
-    """
-
-    journal: Path
-    receipts: Path
-    folders: dict[int, Path] = field(default_factory=dict)
-    epochs: Path | None = None
-
-    @classmethod
-    def of(
-        cls,
-        near: Path,
-        season_folder: Path | None,
-        journal: Path | None = None,
-        folders: Sequence[Path] = (),
-    ) -> Place:
-        """Return the places: in the season named or around, else beside `near`."""
-        from rewards.files.published import PublishedEpoch
-        from rewards.files.season import Season
-
-        season = find_season(season_folder) or Season.around(near)
-        receipts = season.root / "settlements" if season else near
-        named = {PublishedEpoch(folder).manifest.epoch: folder for folder in folders}
-        return cls(
-            journal or receipts / JOURNAL_FILE,
-            receipts,
-            named,
-            season.root / "epochs" if season else None,
-        )
-
-    def folder_of(self, epoch: int) -> Path:
-        """Return an epoch's published folder.
-
-        Raises:
-            InvalidInput: None was named, and there is no season.
-        """
-        if epoch in self.folders:
-            return self.folders[epoch]
-        if self.epochs is None:
-            raise InvalidInput(
-                Finding(
-                    f"epoch {epoch}",
-                    "has files that the plan binds, and its folder is not known",
-                    "name it with --out, or work in its season",
-                )
-            )
-        return self.epochs / f"{epoch:06d}"
 
 
 class Teller:
@@ -246,86 +177,6 @@ def _unlock(keystore: Path | None, env_file: Path | None) -> LocalAccount:
     return account
 
 
-def total_of(plan: Plan) -> int | None:
-    """Return what a plan moves, in base units; None where it moves nothing."""
-    return next((plan.totals[name] for name in MONEY if name in plan.totals), None)
-
-
-def confirm(plan: Plan, *, yes: bool) -> None:
-    """Have the total typed again, or the action where no money moves.
-
-    Raises:
-        Abort: Something else was typed.
-    """
-    if yes:
-        return
-    total = total_of(plan)
-    expected = plan.action if total is None else format_wct(total)
-    what = "the action" if total is None else "the total in whole WCT"
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"nobody is there to ask: say --yes to send {plan.action}")
-    typed = click.prompt(f"Type {what} ({expected}) to go ahead", err=True)
-    if typed.strip().replace(",", "") != expected.replace(",", ""):
-        note("that is something else; nothing was signed")
-        raise click.Abort
-
-
-def words_of(plan: Plan) -> list[str]:
-    """Return in words what is going to happen."""
-    from rewards.chain.network import TEST_NETWORKS
-    from rewards.chain.sending.fees import coins
-    from rewards.merkle.keccak import to_checksum
-
-    total = total_of(plan)
-    chain = TEST_NETWORKS.get(plan.chain_id, MAIN_NETWORKS.get(plan.chain_id, "an unknown chain"))
-    epochs = plan.epochs
-    lines = [
-        ("action", f"{plan.action} ({plan.target}), {_count(len(plan.calls), 'transaction')}"),
-        ("epochs", f"{epochs.first} to {epochs.last}" if epochs else None),
-        ("token", f"{plan.token.symbol} {to_checksum(plan.token.address)}" if plan.token else None),
-        ("total", None if total is None else f"{format_wct(total)} WCT"),
-        ("root", plan.merkle_root),
-        ("manifest", plan.manifest_hash),
-        ("contract", to_checksum(plan.contract.address)),
-        ("chain", f"{chain} ({plan.chain_id})"),
-        ("at worst", f"{coins(plan.caps.total_fee * len(plan.calls))} of the chain's coin in fees"),
-        ("plan", plan.digest),
-    ]
-    return [f"  {name:9} {text}" for name, text in lines if text is not None]
-
-
-MAIN_NETWORKS = {1: "Ethereum", 10: "OP Mainnet", 8453: "Base"}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def step_document(step: Step) -> dict[str, Any]:
-    """Return a step for `--json`."""
-    from rewards.chain.sending.receipts import action_document
-
-    return {
-        **action_document(step),
-        "epoch": str(step.key.epoch),
-        "contract": step.key.contract,
-        "chain_id": str(step.key.chain_id),
-        "halt": step.halt or None,
-        "detail": step.detail or None,
-        "closed": step.closed,
-    }
-
-
-def show_steps(steps: Sequence[Step]) -> None:
-    """Print what became of steps."""
-    for step in steps:
-        found = step.outcome
-        place = f" in block {found['block']}" if "block" in found else ""
-        by = f" by {found['transaction']}" if "transaction" in found else ""
-        remark = f" ({found['note']})" if found.get("note") else ""
-        click.echo(f"{step.key}: {step.shown_state}{by}{place}{remark}")
-
-
 REPEATED = (
     *("cancel", "claim_many", "configure", "fund", "pause"),
     *("schedule", "sweep", "unpause"),
@@ -336,11 +187,13 @@ REPEATED = (
 def repeat_of(plan: Plan, journal: Journal, *, again: bool) -> int | None:
     """Return which time an action is done; None where the plan's calls tell, or it is done once.
 
-    The same plan again is the same time, unless it is at its end and `again` is said.
+    The same plan again is the same time, unless it is at its end and `again` is said. Another
+    target's calls tell nothing: whatever it lets be done twice (a proposal, after a veto) may be.
     """
-    from rewards.chain.journal import State
+    from rewards.chain.steps import State
 
-    if plan.action not in REPEATED or plan.target != "epoch-distributor":
+    ours = plan.target == "epoch-distributor"
+    if plan.action == "deploy" or (ours and plan.action not in REPEATED):
         return None
     epoch = plan.epochs.last if plan.epochs else 0
     kind = (plan.chain_id, plan.contract.address, epoch, plan.action)
@@ -358,133 +211,3 @@ def repeat_of(plan: Plan, journal: Journal, *, again: bool) -> int | None:
     last = max(step.key.attempt for step in own)
     ended = all(s.state is State.FINAL for s in own if s.key.attempt == last)
     return next_time if again and ended else last
-
-
-@dataclass(frozen=True)
-class ActiveEpoch:
-    """The epoch that pays claims now, from its published folder, held against the chain.
-
-    Attributes:
-        published: The folder.
-        distribution: Its leaves.
-        active: What the contract says of it.
-        block: The final block at which that was read.
-        code_hashes: keccak-256 of the code of contract and token.
-    """
-
-    published: PublishedEpoch
-    distribution: Distribution
-    active: ActiveState
-    block: Block
-    code_hashes: tuple[str, str]
-
-    @property
-    def number(self) -> int:
-        """The epoch."""
-        return self.published.manifest.epoch
-
-    @property
-    def distributor(self) -> str:
-        """The contract."""
-        return self.published.manifest.distributor
-
-    def plan(
-        self, action: str, calls: tuple[PlannedCall, ...], totals: dict[str, int], caps: Caps
-    ) -> Plan:
-        """Return a plan of calls for this epoch."""
-        from rewards.chain.plan_file import EpochRange, Plan, PlannedContract, PlannedToken
-        from rewards.files.outputs import MANIFEST
-
-        manifest = self.published.manifest
-        files = {**manifest.files, MANIFEST: hashlib.sha256(manifest.content).hexdigest()}
-        return Plan(
-            action=action,
-            target="epoch-distributor",
-            chain_id=manifest.chain_id,
-            epochs=EpochRange(manifest.epoch, manifest.epoch),
-            ruleset=manifest.ruleset,
-            manifest_hash=manifest.hash,
-            previous_manifest_hash=manifest.previous_hash,
-            merkle_root=manifest.root,
-            files={manifest.epoch: files},
-            contract=PlannedContract(manifest.distributor, self.code_hashes[0]),
-            token=PlannedToken(
-                str(manifest.document["token"]),
-                "WCT",
-                int(manifest.document["decimals"]),
-                self.code_hashes[1],
-            ),
-            calls=calls,
-            totals=totals,
-            caps=caps,
-        )
-
-
-def place_of_epoch(
-    out: str | None, season_folder: Path | None, journal: Path | None = None
-) -> tuple[Place, PublishedEpoch]:
-    """Return the places and the published epoch that `out` means, its files unaltered.
-
-    Raises:
-        InvalidInput: There is no such epoch.
-        CheckFailed: A file of it is altered.
-    """
-    from rewards.files.published import PublishedEpoch
-
-    located = locate(out, season_folder)
-    published = PublishedEpoch(located.folder)
-    published.require_unaltered()
-    near = located.folder.absolute().parent
-    place = Place.of(near, season_folder, journal)
-    return replace(place, folders={published.manifest.epoch: located.folder}), published
-
-
-def active_epoch(machine: Machine, published: PublishedEpoch) -> ActiveEpoch:
-    """Return the epoch as the contract has it active, at an agreed final block.
-
-    Raises:
-        CheckFailed: It is not active, or with another root.
-        Stopped: The endpoints contradict each other, or do not answer.
-    """
-    return machine.patiently(lambda: _active_epoch(machine, published))
-
-
-def _active_epoch(machine: Machine, published: PublishedEpoch) -> ActiveEpoch:
-    from rewards.chain.distributor import Distributor
-    from rewards.chain.sending.push import distribution_of
-    from rewards.merkle.keccak import keccak256
-
-    manifest, quorum = published.manifest, machine.quorum
-    quorum.require_chain()
-    block = machine.finalized()
-    token = str(manifest.document["token"])
-
-    def code_of(name: str, address: str) -> str:
-        code = quorum.agreed(f"code of the {name}", lambda node: node.code(address, block.number))
-        if not code:
-            problem = f"NoContract: there is no code at {address} in final block {block.number}"
-            raise CheckFailed(Finding("the chain", problem, "check chain and address", column=name))
-        return "0x" + keccak256(code).hex()
-
-    hashes = (code_of("contract", manifest.distributor), code_of("token", token))
-    active = quorum.agreed(
-        "active epoch", lambda node: Distributor(node, manifest.distributor).active(block.number)
-    )
-    if (active.epoch, "0x" + active.root.hex()) != (manifest.epoch, manifest.root):
-        raise CheckFailed(
-            Finding(
-                "the chain",
-                f"NotActive: epoch {active.epoch} is active, with root 0x{active.root.hex()}",
-                f"name the folder of epoch {active.epoch}"
-                if active.epoch
-                else "propose and activate the epoch first",
-                column="epoch",
-                value=str(manifest.epoch),
-            )
-        )
-    ledger = [(row.account, row.cumulative) for row in published.allocations if row.cumulative]
-    made = distribution_of(manifest.chain_id, manifest.distributor, manifest.epoch, ledger)
-    if made is None or made.root != active.root:
-        problem = "its allocations do not lead to its Merkle root"
-        raise CheckFailed(Finding(str(published), problem, "run `rewards verify` on it"))
-    return ActiveEpoch(published, made, active, block, hashes)

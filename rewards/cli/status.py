@@ -10,24 +10,20 @@ import click
 
 from rewards.cli.console import answer, json_option, note, print_table
 from rewards.cli.epochs import season_option
-from rewards.cli.sending import (
-    Place,
-    journal_option,
-    machine_for,
-    read_plan,
-    reading_machine,
-    step_document,
-)
+from rewards.cli.places import Place
+from rewards.cli.sending import journal_option, machine_for, read_plan, reading_machine
+from rewards.cli.sending_words import step_document
 from rewards.errors import Finding, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rewards.chain.journal import Step
     from rewards.chain.sending.standing import OnChain, Standing
+    from rewards.chain.steps import Step
     from rewards.files.manifest import Manifest
 
 EPOCHS_SHOWN = 14
+ENDED_SHOWN = 12
 
 
 @click.command()
@@ -133,24 +129,35 @@ def _standing(
 
 
 def _show(place: Place, standings: Sequence[Standing], steps: Sequence[Step]) -> None:
-    from rewards.chain.journal import State
-    from rewards.chain.sending.standing import step_advice
+    from rewards.chain.sending.standing import is_moving
 
     if standings:
         rows = [(str(s.epoch), s.status, f"{s.meaning}. Next: {s.next_step}") for s in standings]
         print_table("Epochs", ("epoch", "status", "meaning"), rows, right=(0,))
-    if steps:
-        print_table(
-            f"Transactions ({place.journal})",
-            ("step", "state", "transaction"),
-            [(str(s.key), s.shown_state, s.outcome.get("transaction", "")) for s in steps],
-        )
-    for step in steps:
-        if step.state is not State.FINAL:
-            detail = f" ({step.detail})" if step.detail else ""
-            click.echo(f"{step.key}: {step.shown_state}{detail}. Next: {step_advice(step)}")
+    ended = [step for step in steps if not is_moving(step)]
+    shown = [step for step in steps if is_moving(step) or step in ended[-ENDED_SHOWN:]]
+    if shown:
+        click.echo(f"Transactions, by {place.journal}")
+    if len(shown) < len(steps):
+        click.echo(f"  {len(steps) - len(shown)} earlier ones are final; --json holds them all")
+    for step in shown:
+        _show_step(step)
     if not standings and not steps:
         click.echo("nothing is published here, and nothing was sent from here")
+
+
+def _show_step(step: Step) -> None:
+    from rewards.chain.sending.receipts import transaction_of
+    from rewards.chain.sending.standing import is_moving, step_advice
+
+    place = f", in block {step.outcome['block']}" if "block" in step.outcome else ""
+    click.echo(f"  {step.key}: {step.shown_state}{place}")
+    if transaction := transaction_of(step):
+        click.echo(f"    {transaction}")
+    if is_moving(step):
+        if step.detail:
+            click.echo(f"    {step.detail}")
+        click.echo(f"    next: {step_advice(step)}")
 
 
 def _backup(place: Place, target: Path) -> None:

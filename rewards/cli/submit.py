@@ -10,10 +10,9 @@ import click
 from rewards.cli.asking import ADDRESS, COINS, NUMBER, write_new
 from rewards.cli.console import answer, json_option, note
 from rewards.cli.epochs import season_option
+from rewards.cli.places import Place
 from rewards.cli.sending import (
-    Place,
     account_source,
-    confirm,
     env_file_option,
     journal_option,
     keystore_option,
@@ -21,17 +20,15 @@ from rewards.cli.sending import (
     read_plan,
     repeat_of,
     rpc_option,
-    show_steps,
-    step_document,
     wait_option,
-    words_of,
     yes_option,
 )
+from rewards.cli.sending_words import confirm, show_steps, step_document, words_of
 
 if TYPE_CHECKING:
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
     from rewards.chain.sending.submitting import Submission
+    from rewards.chain.steps import Step
 
 
 @click.command()
@@ -159,7 +156,7 @@ def _through_safe(submission: Submission, plan_path: Path, options: dict[str, An
     )
     tx = safe_tx_of(plan, safe, version, nonce)
     mark = hashes_of(plan.chain_id, safe, tx).safe_tx_hash
-    watch = SafeWatch(submission.machine, submission.whole(), safe, tx, mark)
+    watch = SafeWatch(submission.machine, submission.whole(), safe, tx, mark, plan.calls)
     if submission.begin_whole(again=options["again"]):
         _say(plan)
         confirm(plan, yes=options["yes"])

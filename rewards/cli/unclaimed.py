@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rewards.cli.active_epoch import active_epoch, place_of_epoch
 from rewards.cli.console import answer, json_option, note, print_table
 from rewards.cli.epochs import season_option
-from rewards.cli.sending import active_epoch, place_of_epoch, reading_machine, rpc_option
+from rewards.cli.sending import reading_machine, rpc_option
 from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def command(out: str | None, **options: Any) -> None:  # noqa: ANN401 - one per 
             (due.account, format_wct(due.claimed), format_wct(due.open)) for due in listed[:SHOWN]
         ]
         title = f"Epoch {epoch.number} at final block {epoch.block.number}, WCT"
-        print_table(title, ("account", "claimed", "open"), rows, right=(1, 2))
+        if rows:
+            print_table(title, ("account", "claimed", "open"), rows, right=(1, 2))
         if len(listed) > SHOWN:
             note(f"and {len(listed) - SHOWN} more; --json holds them all")
         click.echo(

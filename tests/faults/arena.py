@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from rewards.chain.journal import Journal, Key, open_journal
+from rewards.chain.journal import Journal, open_journal
 from rewards.chain.safe.hashes import SafeTx, hashes_of
 from rewards.chain.sending import receipts as written
 from rewards.chain.sending.machine import Machine, Silent
@@ -33,9 +33,9 @@ from tests.sending.world import WCT, TestClock, World, chain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
     from rewards.chain.sending.intents import Intent
+    from rewards.chain.steps import Key, Step
     from tests.chain.anvil import Anvil
 
 FUNDING = 1_000 * WCT
@@ -247,13 +247,15 @@ class Command:
             self.submission.run(lambda: world.account)
 
     def _through_safe(self, safe: Safe, *, again: bool) -> None:
-        submission = self.submission
+        submission, _calls = self.submission, self.stage.plan.calls
         nonce = self.step.variants[-1].nonce if self.step.live else safe.nonce()
         tx = safe_tx(self.stage.plan, nonce)
         mark = hashes_of(safe.chain_id, SAFE, tx).safe_tx_hash
         submission.begin_whole(again=again)
         if not submission.is_done_as_a_whole():
-            watch = SafeWatch(submission.machine, submission.whole(), SAFE, tx, mark)
+            watch = SafeWatch(
+                submission.machine, submission.whole(), SAFE, tx, mark, self.stage.plan.calls
+            )
             watch.hand_over()
             watch.watch()
         submission.write_receipt()

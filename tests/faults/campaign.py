@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from rewards.chain.journal import State, Step, read_journal
+from rewards.chain.journal import read_journal
 from rewards.chain.safe.hashes import SafeTx
 from rewards.chain.sending.goals import Reached
 from rewards.chain.sending.intents import intents_of
 from rewards.chain.sending.node import Node
+from rewards.chain.steps import State, Step
 from tests.faults.arena import (
     BUMP,
     DEEP,

@@ -169,10 +169,14 @@ def operating(
         (folder / "plans").mkdir()
         made: Operator
         if safe_version:
-            people = {"admin": SAFE, "treasury": SAFE, "proposers": (SAFE,)}
-            guardians = tuple(sorted((SAFE, "0x" + "99" * 20)))
             world = World.create(
-                endpoint, folder / "season", key=CANARY, guardians=guardians, **people
+                endpoint,
+                folder / "season",
+                key=CANARY,
+                admin=SAFE,
+                treasury=SAFE,
+                proposers=(SAFE,),
+                guardians=tuple(sorted((SAFE, "0x" + "99" * 20))),
             )
             safe = Safe.on(node, chain_id, safe_version)
             made = SafeOperator(node, world, folder / "plans", safe=safe)

@@ -67,7 +67,7 @@ class Safe:
     def _send(self, function: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
         data = keccak256(function.encode())[:4] + encode(types, values)
         request = {"from": OWNER.address, "to": SAFE, "data": "0x" + data.hex()}
-        mark = self.node.ask("eth_sendTransaction", {**request, "gas": "0x989680"})
+        mark = self.node.ask("eth_sendTransaction", {**request, "gas": hex(2**24 - 1)})
         self.node.ask("anvil_mine", "0x1")
         assert self.node.ask("eth_getTransactionReceipt", mark)["status"] == "0x1"
 

@@ -13,7 +13,7 @@ from rewards.chain.contract import DISTRIBUTOR, interface
 from rewards.chain.deployment import created_address
 from rewards.chain.distributor import Config, Distributor, ProposalStatus
 from rewards.chain.endpoint import Call
-from rewards.chain.journal import State, open_journal
+from rewards.chain.journal import open_journal
 from rewards.chain.plan_file import EpochRange, Plan, PlannedCall, PlannedContract
 from rewards.chain.sender import Sender
 from rewards.chain.sending.machine import Machine, Silent
@@ -21,6 +21,7 @@ from rewards.chain.sending.node import Node
 from rewards.chain.sending.quorum import Quorum, nodes_of
 from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.submitting import Submission
+from rewards.chain.steps import State
 from rewards.merkle.keccak import keccak256
 from rewards.targets.airdrop import Airdrop
 from rewards.targets.reward_manager import Entry, RewardManager
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rewards.chain.journal import Step
+    from rewards.chain.steps import Step
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rewards.chain.journal import (
+from rewards.chain.journal import JournalBusy, open_journal, read_journal
+from rewards.chain.steps import (
     FOLLOWERS,
-    JournalBusy,
     Key,
     Seen,
     State,
     Variant,
-    open_journal,
-    read_journal,
     variant_body,
 )
 from rewards.errors import CheckFailed, InvalidInput, InvariantBroken

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rewards.chain.journal import State, open_journal
+from rewards.chain.journal import open_journal
 from rewards.chain.sending.machine import Machine, Silent
 from rewards.chain.sending.quorum import Quorum, nodes_of
 from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.submitting import Submission
+from rewards.chain.steps import State
 from tests.sending.world import PAYEES, WCT, TestClock, World, chain, foreign, path_in
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pytest
 from eth_account import Account
 
 from rewards.chain.contract import TOKEN, interface
-from rewards.chain.journal import State
 from rewards.chain.sending.drift import require_files
 from rewards.chain.sending.movements import GIFT_SHARE, Movement, Received
 from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.recovery import recover
+from rewards.chain.steps import State
 from rewards.errors import CheckFailed
 from rewards.merkle.keccak import keccak256
 from tests.chain.anvil import OTHER_KEY

@@ -78,7 +78,7 @@ def test_finalized__other_hash__stops() -> None:
 
 
 def test_finalized__below_what_was_seen__waits() -> None:
-    from rewards.chain.journal import Seen
+    from rewards.chain.steps import Seen
 
     sees = answering({"finalized": block(7), "0x7": block(7)})
     with stub_node(sees) as one, stub_node(sees) as other:

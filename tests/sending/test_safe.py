@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rewards.chain.journal import State, open_journal
+from rewards.chain.journal import open_journal
 from rewards.chain.safe.hashes import SafeTx, hashes_of
 from rewards.chain.sending.machine import Machine, Silent
 from rewards.chain.sending.quorum import Quorum, nodes_of
 from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.safe_watch import SafeWatch
 from rewards.chain.sending.submitting import Submission
+from rewards.chain.steps import State
 from rewards.errors import CheckFailed
 from tests.sending.safes import SAFE, VERSIONS, Safe
 from tests.sending.world import WCT, TestClock, World, chain, path_in
@@ -57,7 +58,7 @@ class Handed:
             submission.begin_whole(again=again)
             if submission.is_done_as_a_whole():
                 return journal.step(submission.whole().key)
-            way = SafeWatch(machine, submission.whole(), SAFE, self.tx, mark)
+            way = SafeWatch(machine, submission.whole(), SAFE, self.tx, mark, self.plan.calls)
             way.hand_over()
             step = way.watch() if watch else None
             submission.write_receipt()
@@ -94,13 +95,21 @@ def test_superseded__is_not_paid(placed: Placed, tmp_path: Path) -> None:
 
 def test_failed__is_told_apart(placed: Placed, tmp_path: Path) -> None:
     world, safe = placed
-    plan = world.plan("veto", (3, 1, "nothing is pending"), epoch=3)
-    handed = Handed(world, plan, tmp_path, gas=100_000)
+    handed = Handed(world, fund(world), tmp_path, gas=100_000)
     handed.run(watch=False)
+    world.burn(SAFE, world.balance(SAFE))
     safe.execute(handed.tx)
     with pytest.raises(Stopped) as caught:
         handed.run()
     assert caught.value.reason is Reason.SAFE_FAILED
+
+
+def test_refused_by_the_contract__is_not_handed_over(placed: Placed, tmp_path: Path) -> None:
+    world, _ = placed
+    plan = world.plan("veto", (7, 1, "the Safe is no guardian"), epoch=7)
+    with pytest.raises(Stopped, match="MissingRole") as caught:
+        Handed(world, plan, tmp_path).run()
+    assert caught.value.reason is Reason.REFUSED
 
 
 def test_second_nonce__is_refused_while_the_first_could_be_executed(

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.node import Node
     from rewards.chain.sending.quorum import Quorum
+    from rewards.chain.steps import Step
 
 MAKE_ANEW = "nothing was sent; make the plan anew with `rewards plan`"
 

@@ -17,9 +17,10 @@ from rewards.chain.op_stack import fee_beside_execution
 from rewards.chain.sending.reasons import NotYet, Reason, Stopped
 
 if TYPE_CHECKING:
-    from rewards.chain.journal import Variant
+    from rewards.chain.endpoint import Call
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.quorum import Quorum
+    from rewards.chain.steps import Variant
 
 GAS_BOUND = 2**24
 """EIP-7825: no transaction has more gas from Osaka on; OP chains follow."""
@@ -95,25 +96,37 @@ def coins(wei: int) -> str:
 
 def _gas(quorum: Quorum, intent: Intent, sender: str) -> int:
     """Return a gas limit for which every endpoint says that the call goes through."""
-    estimates = []
-    for node in quorum.nodes:
-        try:
-            estimates.append(node.estimate(intent.call, intent.value, sender))
-        except Reverted as error:
-            raise Stopped(
-                Reason.REFUSED, f"{intent.words}: {error.refusal}: {error.next_step}"
-            ) from None
-        except InsufficientFunds as error:
-            raise Stopped(Reason.INSUFFICIENT_FUNDS, str(error)) from None
-        except EndpointTrouble as error:
-            raise NotYet(Reason.NO_ANSWER, str(error)) from None
-    needed = max(estimates)
+    try:
+        needed = gas_needed(quorum, intent.call, intent.value, sender)
+    except Reverted as error:
+        raise Stopped(
+            Reason.REFUSED, f"{intent.words}: {error.refusal}: {error.next_step}"
+        ) from None
     bound = min(intent.caps.gas_limit, GAS_BOUND - 1)
     if needed > bound:
         raise Stopped(
             Reason.GAS_ABOVE_CAP, f"{intent.words} needs {needed} gas, and {bound} are allowed"
         )
     return min(needed * (100 + GAS_MARGIN_PERCENT) // 100, bound)
+
+
+def gas_needed(quorum: Quorum, call: Call, value: int, sender: str) -> int:
+    """Return the most gas that any endpoint says a call needs.
+
+    Raises:
+        NotYet: An endpoint does not answer.
+        Reverted: An endpoint says that it would be refused.
+        Stopped: The sender cannot pay.
+    """
+    estimates = []
+    for node in quorum.nodes:
+        try:
+            estimates.append(node.estimate(call, value, sender))
+        except InsufficientFunds as error:
+            raise Stopped(Reason.INSUFFICIENT_FUNDS, str(error)) from None
+        except EndpointTrouble as error:
+            raise NotYet(Reason.NO_ANSWER, str(error)) from None
+    return max(estimates)
 
 
 def _within(

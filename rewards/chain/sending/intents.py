@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rewards.chain.endpoint import Call
-from rewards.chain.journal import Key
 from rewards.chain.sending.goals import (
     PAUSED,
     PENDING_ROOT,
@@ -24,6 +23,7 @@ from rewards.chain.sending.goals import (
     Vetoed,
 )
 from rewards.chain.sending.movements import RECEIVED, Allowed, Movement, Received
+from rewards.chain.steps import Key
 from rewards.errors import CheckFailed, Finding
 
 if TYPE_CHECKING:

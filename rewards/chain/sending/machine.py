@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rewards.chain.deployment import created_address
 from rewards.chain.errors import EndpointTrouble, InsufficientFunds, Reverted
-from rewards.chain.journal import Seen, State, Variant, variant_body
 from rewards.chain.sending.fees import coins, offer_for, replacement_for
 from rewards.chain.sending.goals import Reached
+from rewards.chain.sending.outcomes import find_foreign, landed_in, receipts_of, used_up
 from rewards.chain.sending.reasons import NotYet, Reason, Stopped
-from rewards.errors import CheckFailed, InvariantBroken
+from rewards.chain.sending.signing import signed
+from rewards.chain.steps import Seen, State, Variant, variant_body
+from rewards.errors import CheckFailed
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
@@ -32,14 +34,17 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Journal, Step
+    from rewards.chain.journal import Journal
     from rewards.chain.sending.fees import Offer
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.node import Landed, Node
     from rewards.chain.sending.quorum import Quorum
+    from rewards.chain.steps import Step
 
 Answer = TypeVar("Answer")
 
+NONCE_USED = "nonce too low"
+"""What a node answers to bytes whose nonce is used, most often by these very bytes."""
 POLL_SECONDS = 6
 SEND_EVERY = 10
 """Polls after which the same bytes are handed in again."""
@@ -196,7 +201,7 @@ class Machine:
             intent.require_sender(sender)
             nonce, offer, block = self._patiently(prepare)
             _require_address(intent, sender, nonce)
-        return self._store(intent, account, "original", nonce, offer, block)
+        return self._store(intent, signed(intent, account, "original", nonce, offer, block.number))
 
     def replace(
         self, intent: Intent, account: LocalAccount, *, cancel: bool, cap: int | None = None
@@ -230,7 +235,7 @@ class Machine:
 
         offer, block = self._patiently(prepare)
         kind = "cancel" if cancels else "bump"
-        return self._store(intent, account, kind, last.nonce, offer, block)
+        return self._store(intent, signed(intent, account, kind, last.nonce, offer, block.number))
 
     def finish(self, intent: Intent) -> Step:
         """Send what is signed, and watch until it is final.
@@ -298,7 +303,8 @@ class Machine:
             try:
                 node.send_raw(variant.raw)
             except (EndpointTrouble, InsufficientFunds, Reverted) as error:
-                self.watcher.told(f"{intent.words}: {error}")
+                if NONCE_USED not in str(error):  # then it landed, or `look` tells what did
+                    self.watcher.told(f"{intent.words}: {error}")
 
     def look(self, intent: Intent) -> Step:
         """Look once what became of a step, and write it down.
@@ -319,15 +325,15 @@ class Machine:
         self.quorum.require_chain()
         block = self._finalized()
         sender, nonce = step.variants[-1].sender, step.variants[-1].nonce
-        if self._used(sender, block.number) > nonce:
+        if used_up(self.quorum, sender, block.number) > nonce:
             return self._judge(intent, step, block)
         return self._follow(intent, step)
 
     def _judge(self, intent: Intent, step: Step, block: Block) -> Step:
         """Say what became of a nonce that is used up at a finalized block."""
-        landed = self._landed(step, block)
+        landed = landed_in(self.quorum, step, block)
         if landed is None:
-            self._find_foreign(step, block)
+            find_foreign(self.quorum, step, block)
             raise NotYet(Reason.ENDPOINT_LAGS, "the receipt is not there yet")
         variant = next(v for v in step.variants if v.transaction == landed.transaction)
         reached = self._at(intent, block)
@@ -350,66 +356,11 @@ class Machine:
             closed=True,
         )
 
-    def _landed(self, step: Step, block: Block) -> Landed | None:
-        """Return the receipt of the one variant that is in the final chain, if all agree on it."""
-        for variant in step.variants:
-            receipts = self._receipts(variant)
-            there = [receipt for receipt in receipts if receipt is not None]
-            if not there or any(receipt.block > block.number for receipt in there):
-                continue
-            if len(there) < len(receipts):
-                raise NotYet(Reason.ENDPOINT_LAGS, f"one endpoint has no {variant.transaction} yet")
-            first = there[0]
-            if any(receipt != first for receipt in there):
-                raise Stopped(
-                    Reason.ENDPOINTS_DISAGREE, f"they tell other receipts of {variant.transaction}"
-                )
-            if self._hash_of(first.block) != first.block_hash:
-                raise NotYet(
-                    Reason.ENDPOINT_LAGS, f"{variant.transaction} is told for a block that is gone"
-                )
-            return first
-        return None
-
-    def _receipts(self, variant: Variant) -> list[Landed | None]:
-        return self.quorum.each(lambda node: node.landed(variant.transaction))
-
-    def _hash_of(self, number: int) -> str:
-        return self.quorum.agreed("block", lambda node: node.block(number).hash)
-
-    def _find_foreign(self, step: Step, block: Block) -> None:
-        """Find the transaction that took the nonce, and stop for good if it is none of ours.
-
-        That no endpoint has a receipt proves nothing: it may have been pruned, or come late. So the
-        block in which the nonce went is searched for, and its transactions are read.
-        """
-        sender, nonce = step.variants[-1].sender, step.variants[-1].nonce
-        low, high = min(v.since for v in step.variants), block.number
-        try:
-            while low + 1 < high:
-                middle = (low + high) // 2
-                used = self._used(sender, middle)
-                low, high = (low, middle) if used > nonce else (middle, high)
-            there = self.quorum.agreed("block", lambda node: node.transactions(high))
-        except NotYet as error:
-            raise NotYet(
-                Reason.NONCE_UNPROVEN, f"what took nonce {nonce} is not told: {error.detail}"
-            ) from None
-        found = [mark for who, number, mark in there if (who, number) == (sender, nonce)]
-        if not found:
-            raise NotYet(Reason.NONCE_UNPROVEN, f"block {high} does not hold what took {nonce}")
-        if found[0] not in {variant.transaction for variant in step.variants}:
-            raise Stopped(
-                Reason.FOREIGN_NONCE,
-                f"{found[0]} of {sender}, which is not ours, took nonce {nonce} in block {high}",
-                closed=True,
-            )
-
     def _follow(self, intent: Intent, step: Step) -> Step:
         """Say whether a nonce that is still open is in a block that is not final yet."""
         latest = step.variants[-1].transaction
         for variant in reversed(step.variants):
-            receipts = self._receipts(variant)
+            receipts = receipts_of(self.quorum, variant)
             first = receipts[0]
             if first is None or any(receipt != first for receipt in receipts):
                 continue
@@ -450,10 +401,6 @@ class Machine:
             self.journal.saw(self.quorum.chain_id, seen)
             self.quorum.seen = seen
         return block
-
-    def _used(self, sender: str, at: int) -> int:
-        """Return how many transactions of an account were mined up to a final block."""
-        return self.quorum.agreed("nonce", lambda node: node.nonce(sender, at))
 
     def _at(self, intent: Intent, block: Block) -> Reached:
         return self.quorum.agreed(
@@ -545,47 +492,12 @@ class Machine:
 
     # --- writing -------------------------------------------------------------------------------
 
-    def _store(
-        self,
-        intent: Intent,
-        account: LocalAccount,
-        kind: str,
-        nonce: int,
-        offer: Offer,
-        block: Block,
-    ) -> Variant:
-        """Sign and store. The bytes are read back before they count as signed."""
-        cancels = kind == "cancel"
-        to = str(account.address).lower() if cancels else intent.call.to
-        signed = account.sign_transaction(
-            {
-                "chainId": intent.key.chain_id,
-                "nonce": nonce,
-                "gas": offer.gas,
-                "maxFeePerGas": offer.max_fee,
-                "maxPriorityFeePerGas": offer.tip,
-                "value": 0 if cancels else intent.value,
-                "data": b"" if cancels else intent.call.data,
-                **({} if to is None else {"to": bytes.fromhex(to[2:])}),
-            }
-        )
-        variant = Variant(
-            kind=kind,
-            raw=bytes(signed.raw_transaction),
-            transaction=signed.hash.to_0x_hex(),
-            sender=str(account.address).lower(),
-            nonce=nonce,
-            gas=offer.gas,
-            max_fee=offer.max_fee,
-            tip=offer.tip,
-            worst_fee=offer.worst_fee,
-            since=block.number,
-        )
-        _require_readable(variant)
+    def _store(self, intent: Intent, variant: Variant) -> Variant:
+        """Write signed bytes into the journal: from here on they may land."""
         self.journal.advance(intent.key, State.SIGNED, variant_body(variant))
         self.watcher.told(
-            f"{intent.words}: signed ({kind}) at nonce {nonce}, at worst {coins(offer.worst_fee)} "
-            "of the chain's coin"
+            f"{intent.words}: signed ({variant.kind}) at nonce {variant.nonce}, at worst "
+            f"{coins(variant.worst_fee)} of the chain's coin"
         )
         return variant
 
@@ -626,11 +538,3 @@ def _outcome(landed: Landed) -> dict[str, str]:
         "gas": str(landed.gas),
         "fee": str(landed.fee),
     }
-
-
-def _require_readable(variant: Variant) -> None:
-    """Hold the signature against its signer, once, before it is relied on."""
-    from eth_account import Account  # noqa: PLC0415 - half a second, only where a key is at work
-
-    if Account.recover_transaction(variant.raw).lower() != variant.sender:
-        raise InvariantBroken("a signature that is not of its signer")

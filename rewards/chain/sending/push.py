@@ -14,9 +14,9 @@ from rewards.chain.contract import DISTRIBUTOR, interface
 from rewards.chain.distributor import CLAIMS_PER_CALL, Claim, Distributor
 from rewards.chain.endpoint import LATEST
 from rewards.chain.errors import EndpointTrouble, Reverted
-from rewards.chain.journal import State
 from rewards.chain.plan_file import PlannedCall
 from rewards.chain.sending.reasons import NotYet, Reason
+from rewards.chain.steps import State
 from rewards.merkle.distribution import Distribution, Domain
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from eth_account.signers.local import LocalAccount
 
-    from rewards.chain.journal import Step
     from rewards.chain.sending.quorum import Quorum
     from rewards.chain.sending.submitting import Submission
+    from rewards.chain.steps import Step
 
 
 @dataclass(frozen=True, slots=True)

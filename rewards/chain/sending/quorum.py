@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Seen
     from rewards.chain.sending.clock import Clock
     from rewards.chain.sending.node import Node
+    from rewards.chain.steps import Seen
 
 Answer = TypeVar("Answer")
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CANCELLED = "Cancelled"
     NOTHING_TO_REPLACE = "NothingToReplace"
     UNKNOWN_AFTER_LOSS = "UnknownAfterLoss"
+    REPLANNED = "Replanned"
     SAFE_NOT_EXECUTED = "SafeNotExecuted"
     SAFE_FAILED = "SafeFailed"
     SAFE_SUPERSEDED = "SafeSuperseded"
@@ -52,7 +53,8 @@ NEXT_STEP = {
     Reason.NO_ANSWER: "check the endpoints, and run it again: it resumes where it stands",
     Reason.REFUSED: "mend what the contract names, and run it again",
     Reason.INSUFFICIENT_FUNDS: "send the account some of the chain's coin, and run it again",
-    Reason.GAS_ABOVE_CAP: "plan smaller calls, or plan again with a higher gas limit",
+    Reason.GAS_ABOVE_CAP: "plan again with a higher gas limit, below 2^24; claims may also be sent "
+    "by any key, with `rewards push`",
     Reason.FEE_ABOVE_CAP: "wait until fees fall, or plan again with higher caps",
     Reason.OTHER_ADDRESS: "make the plan anew: the account has sent something since",
     Reason.UNFINISHED_STEP: "bring that step to its end first: run its own command again",
@@ -71,6 +73,7 @@ NEXT_STEP = {
     Reason.NOTHING_TO_REPLACE: "run `rewards status`",
     Reason.UNKNOWN_AFTER_LOSS: "look it up on the chain; if it was never made, "
     "`rewards submit --again`, or make the plan anew where that is refused",
+    Reason.REPLANNED: "nothing is to do: a later plan took its place",
     Reason.SAFE_NOT_EXECUTED: "have its owners sign and execute it, and run it again to go on "
     "watching",
     Reason.SAFE_FAILED: "look at the reason, and export the plan again at the Safe's next nonce",

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rewards.chain.journal import State
+from rewards.chain.steps import State
 from rewards.files.documents import canonical_json
 from rewards.files.publish import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rewards.chain.journal import Journal, Key, Step
+    from rewards.chain.journal import Journal
     from rewards.chain.plan_file import Plan
+    from rewards.chain.steps import Key, Step
 
 RECEIPT_FORMAT = "wct-receipt-1"
 
@@ -73,7 +74,7 @@ def action_document(step: Step) -> dict[str, object]:
         "attempt": str(step.key.attempt),
         "part": str(step.key.part),
         "state": step.shown_state,
-        "transaction": found.get("transaction"),
+        "transaction": transaction_of(step),
         "gas": found.get("gas"),
         "block": found.get("block"),
         "block_hash": found.get("block_hash"),
@@ -85,6 +86,12 @@ def action_document(step: Step) -> dict[str, object]:
         "note": found.get("note") or None,
         "plan": step.plan,
     }
+
+
+def transaction_of(step: Step) -> str | None:
+    """Return the transaction that brought a step about, or the one that may still do so."""
+    waits = step.variants[-1].transaction if step.live else None
+    return step.outcome.get("transaction", waits)
 
 
 ORDER = ("deploy", "fund", "propose", "veto", "activate", "push", "claim_many")

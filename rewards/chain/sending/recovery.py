@@ -14,17 +14,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rewards.chain.journal import State
 from rewards.chain.sending.goals import Reached
 from rewards.chain.sending.reasons import Reason
+from rewards.chain.steps import State
 
 if TYPE_CHECKING:
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Step
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.machine import Machine
     from rewards.chain.sending.movements import Movement
     from rewards.chain.sending.submitting import Submission
+    from rewards.chain.steps import Step
 
 
 def recover(submission: Submission) -> list[Step]:

@@ -14,24 +14,33 @@ from typing import TYPE_CHECKING
 
 from rewards.chain.contract import decode, encode
 from rewards.chain.endpoint import LATEST, Call
-from rewards.chain.journal import State, Variant, variant_body
+from rewards.chain.errors import Reverted
+from rewards.chain.sending.fees import GAS_BOUND, gas_needed
 from rewards.chain.sending.goals import Reached
 from rewards.chain.sending.reasons import NotYet, Reason, Stopped
+from rewards.chain.steps import State, Variant, variant_body
 from rewards.errors import CheckFailed, Finding
 from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Step
+    from rewards.chain.plan_file import PlannedCall
     from rewards.chain.safe.hashes import SafeTx
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.machine import Machine
     from rewards.chain.sending.node import Log, Node
+    from rewards.chain.steps import Step
 
 SUCCESS = "0x" + keccak256(b"ExecutionSuccess(bytes32,uint256)").hex()
 FAILURE = "0x" + keccak256(b"ExecutionFailure(bytes32,uint256)").hex()
 BLOCKS_PER_QUERY = 2_000
 NONCE = keccak256(b"nonce()")[:4]
+SAFE_GAS = 150_000
+"""What the Safe itself needs at most, with the signatures of a dozen owners."""
+MAY_WAIT = ("TooEarly",)
+"""Refusals that pass by themselves: owners may sign ahead of time."""
 _HASH_TYPES = (
     *("address", "uint256", "bytes", "uint8", "uint256", "uint256", "uint256"),
     *("address", "address", "uint256"),
@@ -58,6 +67,7 @@ class SafeWatch:
         safe: The Safe.
         tx: What its owners sign.
         safe_tx_hash: Its hash, as `0x` text.
+        calls: What the Safe calls by it.
     """
 
     machine: Machine
@@ -65,6 +75,7 @@ class SafeWatch:
     safe: str
     tx: SafeTx
     safe_tx_hash: str
+    calls: Sequence[PlannedCall]
 
     def hand_over(self) -> Step:
         """Write into the journal that owners may sign it from now on; the file is written after.
@@ -131,7 +142,34 @@ class SafeWatch:
         if self.intent.movement is not None:
             self._require_next(block)
             self.intent.movement.require_open(quorum, block)
+        self._require_passable()
         return block
+
+    def _require_passable(self) -> None:
+        """Check that what the owners are to sign would go through, within one transaction's gas.
+
+        What is only too early may be signed ahead. Of several calls only the first is sure to find
+        the state that it needs; of the others the gas counts as far as it can be told.
+
+        Raises:
+            NotYet: An endpoint does not answer.
+            Stopped: The contract refuses, or it needs too much gas.
+        """
+        needed = SAFE_GAS
+        for number, call in enumerate(self.calls):
+            made = Call(call.to, call.data)
+            try:
+                needed += gas_needed(self.machine.quorum, made, call.value, self.safe)
+            except Reverted as error:
+                if number == 0 and error.error not in MAY_WAIT:
+                    raise Stopped(
+                        Reason.REFUSED, f"{self.intent.words}: {error.refusal}: {error.next_step}"
+                    ) from None
+        if needed >= GAS_BOUND:
+            raise Stopped(
+                Reason.GAS_ABOVE_CAP,
+                f"the Safe's transaction needs about {needed} gas, and {GAS_BOUND - 1} are allowed",
+            )
 
     def _require_next(self, block: Block) -> None:
         """Check that it is the Safe's next transaction: see movements.

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewards.chain.distributor import Distributor, ProposalStatus
-from rewards.chain.journal import State
 from rewards.chain.sending.reasons import NEXT_STEP, Reason
+from rewards.chain.steps import State
 from rewards.files.grammar import format_time
+from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rewards.chain.distributor import ActiveState, PendingState
     from rewards.chain.endpoint import Block
-    from rewards.chain.journal import Step
     from rewards.chain.sending.quorum import Quorum
+    from rewards.chain.steps import Step
     from rewards.files.manifest import Manifest
 
 
@@ -66,7 +67,7 @@ def epoch_standing(
         now: UTC seconds.
     """
     epoch = manifest.epoch
-    moving = next((step for step in steps if step.state is not State.FINAL), None)
+    moving = next((step for step in steps if is_moving(step)), None)
     if manifest.root is None:
         return Standing(epoch, "nothing", "nobody has a cumulative amount", "nothing is to do")
     if chain is not None:
@@ -100,7 +101,8 @@ def _on_chain(manifest: Manifest, chain: OnChain, now: int) -> Standing | None:
             )
         if active.outstanding:
             advice = "`rewards push` claims for everybody; `rewards unclaimed` lists them"
-            return Standing(epoch, "active", f"{active.outstanding} base units are open", advice)
+            open_ = format_wct(active.outstanding)
+            return Standing(epoch, "active", f"{open_} WCT are open", advice)
         return Standing(epoch, "paid", "everything is claimed", "nothing is to do")
     if pending.epoch != epoch or pending.status is ProposalStatus.NONE:
         return None
@@ -119,14 +121,25 @@ def _on_chain(manifest: Manifest, chain: OnChain, now: int) -> Standing | None:
     return Standing(epoch, "pending", f"can be activated from {since} on", advice)
 
 
+def is_moving(step: Step) -> bool:
+    """Return whether something is still to do about a step."""
+    return step.state is not State.FINAL and step.halt != Reason.REPLANNED
+
+
 def step_advice(step: Step) -> str:
     """Return what to do about a step."""
     if step.halt in {str(reason) for reason in Reason}:
         return NEXT_STEP[Reason(step.halt)]
+    word = step.key.action.partition(" ")[0]
+    command = f"`rewards {word}`" if word in OWN_COMMANDS else "`rewards submit` with its plan"
     if step.halt:
-        return "mend what it says, and run its command again"
+        return f"mend what it says, and run {command} again"
     if step.state is State.FINAL:
         return "nothing is to do"
     if step.live:
-        return "run its command again: it goes on watching, and needs no key"
-    return "run its command again: nothing is signed yet"
+        return f"run {command} again: it goes on watching, and needs no key"
+    return f"run {command} again: nothing is signed yet"
+
+
+OWN_COMMANDS = ("push", "claim")
+"""Steps that are planned and sent by a command of their own."""

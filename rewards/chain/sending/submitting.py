@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rewards.chain.journal import State
 from rewards.chain.sending.drift import (
     require_contract,
     require_files,
@@ -17,6 +16,7 @@ from rewards.chain.sending.drift import (
 from rewards.chain.sending.goals import All
 from rewards.chain.sending.intents import intents_of
 from rewards.chain.sending.receipts import write_receipt
+from rewards.chain.steps import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from eth_account.signers.local import LocalAccount
 
-    from rewards.chain.journal import Step
     from rewards.chain.plan_file import Plan
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.machine import Machine
+    from rewards.chain.steps import Step
 
 
 @dataclass
