@@ -168,8 +168,7 @@ def _node_evidence(folder: Path, node_id: str, manifest: dict[str, Any]) -> Node
         [r for r in _read(folder, name) if r["node_id"] == node_id]
         for name in (OPERATOR_EVIDENCE, SLOT_EVIDENCE, SCORES)
     )
-    for said in operators:
-        [int(said[name]) for name in OPERATOR_NUMBERS]
+    _require_numbers(operators, OPERATOR_NUMBERS)
     score = scores[0] if scores else None
     override = next((o for o in manifest["overrides"] if o["node_id"] == node_id), None)
     steps = _steps(row, operators, lost, manifest)
@@ -259,6 +258,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             Finding(name, "is not of `measure nodes`", "name the folder that it published")
         )
     return manifest
+
+
+def _require_numbers(rows: Iterable[Row], names: Iterable[str]) -> None:
+    """Read the numbers that are only shown, so that a damaged row is found before."""
+    for row in rows:
+        for name in names:
+            int(row[name])
 
 
 def _is_window(measured: Mapping[str, str], published: PublishedFolder) -> bool:
