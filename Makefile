@@ -20,7 +20,7 @@ system: $(VENV)/.system $(NODE_MODULES)
 	$(BIN)/python -m pytest -m system tests/report
 	$(BIN)/python -m pytest tests/measure_spark
 
-benchmark-measure: $(VENV)/.complete  ## Telemetry of ROWS probes beside pandas, which needs 11 GB at 50 million
+benchmark-measure: $(VENV)/.complete  ## Measure ROWS probes beside pandas, which needs 11 GB at 50 million (5 minutes)
 	$(BIN)/python scripts/benchmark_measure.py $(or $(ROWS),50000000)
 
 lint: $(VENV)/.complete

@@ -70,8 +70,10 @@ def measured_beside(published: PublishedEpoch) -> Path | None:
     season = Season.around(folder)
     if season is None or season.epoch(number).absolute() != folder:
         return None
-    measured = season.measured_nodes(number)
-    return measured if measured.is_dir() else None
+    measured, here = season.measured_nodes(number), Path.cwd()
+    if not measured.is_dir():
+        return None
+    return measured.relative_to(here) if measured.is_relative_to(here) else measured
 
 
 def _show_evidence(score: NodeEvidence) -> None:

@@ -183,8 +183,8 @@ def _show_nodes(measurement: NodeMeasurement, out: Path, *, fresh: bool) -> None
     ]
     slots = measurement.results[0].slots if measurement.results else 0
     print_table(
-        f"Nodes: slots up, of those observed, of {slots:,} in the window",
-        ("node", "up", "of", "uptime s", "mean ms", "by", ""),
+        f"Nodes in {slots:,} slots",
+        ("node", "up", "observed", "uptime s", "mean ms", "by", ""),
         rows[:_SHOWN],
         right=(1, 2, 3, 4, 5),
     )

@@ -15,7 +15,7 @@ from rewards.sample import copy_season
 @click.option(
     "--telemetry",
     is_flag=True,
-    help="Make telemetry/NNNNNN too: what `rewards measure` comes to the scores from (80 MB).",
+    help="Make telemetry/NNNNNN too: what `rewards measure` comes to the scores from (10 MB).",
 )
 @json_option
 def command(target: Path, telemetry: bool, as_json: bool) -> None:

@@ -24,6 +24,7 @@ from rewards.measure.outputs import (
     MANIFEST_FORMAT,
     NODE_EVIDENCE,
     OPERATOR_EVIDENCE,
+    OPERATOR_EVIDENCE_HEADER,
     SLOT_EVIDENCE,
 )
 from rewards.measure.records import DOWN, ORACLES
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 SCORES = "node_scores.csv"
 PAID_SCORES = INPUTS_FOLDER + SCORES
 """The scores that an epoch was computed from, in its published folder."""
+OPERATOR_NUMBERS = OPERATOR_EVIDENCE_HEADER[2:-1]
 FILE_LIMIT = 1 << 28
 """Bytes of the largest file that is read here."""
 
@@ -141,7 +143,7 @@ def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
     manifest = read_manifest(folder)
     try:
         return _node_evidence(folder, node_id, manifest)
-    except (LookupError, ValueError, TypeError, AttributeError, csv.Error) as error:
+    except (LookupError, ValueError, ArithmeticError, TypeError, csv.Error) as error:
         raise CheckFailed(
             Finding(
                 str(folder),
@@ -166,6 +168,7 @@ def _node_evidence(folder: Path, node_id: str, manifest: dict[str, Any]) -> Node
         [r for r in _read(folder, name) if r["node_id"] == node_id]
         for name in (OPERATOR_EVIDENCE, SLOT_EVIDENCE, SCORES)
     )
+    _require_numbers(operators, OPERATOR_NUMBERS)
     score = scores[0] if scores else None
     override = next((o for o in manifest["overrides"] if o["node_id"] == node_id), None)
     steps = _steps(row, operators, lost, manifest)
@@ -255,6 +258,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             Finding(name, "is not of `measure nodes`", "name the folder that it published")
         )
     return manifest
+
+
+def _require_numbers(rows: Iterable[Row], names: Iterable[str]) -> None:
+    """Read the numbers that are only shown, so that a damaged row is found before."""
+    for row in rows:
+        for name in names:
+            int(row[name])
 
 
 def _is_window(measured: Mapping[str, str], published: PublishedFolder) -> bool:
@@ -392,4 +402,5 @@ def _operator_line(row: Row) -> str:
 def _score_text(score: Mapping[str, str] | None) -> str:
     if score is None:
         return "insufficient data"
-    return ", ".join(f"{name} {value}" for name, value in score.items())
+    names = ("uptime_seconds", "response_time_us", "requests")
+    return ", ".join(f"{name} {score[name]}" for name in names)

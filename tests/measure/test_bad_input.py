@@ -176,7 +176,7 @@ def test_unknown_ids_outside_the_window_are_nobodys_business(tmp_path: Path) -> 
 
 def test_an_oracle_that_is_probed(tmp_path: Path) -> None:
     rows = [*GOOD, ("o1", "o2", START * 10**6, True, 1)]
-    assert "'o2' is probed and no node (1 rows)" in refused(CASE.with_probes(rows), tmp_path)
+    assert "'o2' is probed and no node (1 row)" in refused(CASE.with_probes(rows), tmp_path)
 
 
 @pytest.mark.parametrize("latency", [None, -1, 2**40 + 1, -(2**62)])
