@@ -11,6 +11,8 @@ from __future__ import annotations
 import ctypes
 import os
 from binascii import hexlify, unhexlify
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +30,15 @@ from rewards.files.grammar import (
 )
 from rewards.files.streams import ahead
 from rewards.merkle.batch import THREADS, blocks, is_checksummed
-from rewards.rules.columns import Addresses, ColumnTable, Rows, Words, compact, stable_order
+from rewards.rules.columns import (
+    Addresses,
+    ColumnTable,
+    Rows,
+    Words,
+    compact,
+    has_repeats,
+    stable_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +56,9 @@ BLOCK = 1 << 14
 
 NARROW_DIGITS, EXACT_DIGITS = 18, 77
 """Decimal digits that surely fit into 63 and into 256 bits."""
+
+KEPT_VALUES = 1 << 16
+"""Parsed values of a column that are kept for the next blocks."""
 
 ID_LENGTH = 64
 ADDRESS_LENGTH = 42
@@ -74,6 +87,16 @@ def read_columns(
         record: What makes a record of a row.
         some: Whether the file may have other columns, which are not read.
     """
+    # Values of a column that holds few different ones come again and again.
+    table = replace(
+        table,
+        columns=tuple(
+            column
+            if column.parse in COLUMN_PARSERS
+            else replace(column, parse=lru_cache(KEPT_VALUES)(column.parse))
+            for column in table.columns
+        ),
+    )
     try:
         names = _header(handle, table, some=some)
         parts = list(
@@ -178,8 +201,7 @@ def _in_order(table: ColumnTable[Any], key: str) -> ColumnTable[Any]:
     keys = table.columns[key]
     octets = keys.octets if isinstance(keys, Addresses) else _padded(keys)
     order = stable_order(octets)
-    if len(order) > 1:
-        _require((octets[order[1:]] != octets[order[:-1]]).any(axis=1).all())
+    _require(not has_repeats(octets, order))
     if (order[1:] > order[:-1]).all():
         return table
     for name, column in table.columns.items():  # one by one: only one is there twice
@@ -247,18 +269,19 @@ def _addresses(texts: pa.StringArray) -> Addresses:
         content = unhexlify(digits.data)
     except ValueError as error:
         raise _Odd from error
-    mixed = np.arange(len(digits))
-    for spelling in (hexlify(content), hexlify(content).upper()):
-        mixed = mixed[
-            _differ(digits[mixed], np.frombuffer(spelling, np.uint8).reshape(-1, 40)[mixed])
-        ]
+    lower = np.frombuffer(hexlify(content), np.uint8).reshape(-1, 40)
+    # Letters of one case are taken as they are, those of both cases are a checksum.
+    mixed = np.flatnonzero((digits != lower).view(np.uint64).any(axis=1))
+    mixed = mixed[_has_small_letters(digits[mixed])]
     _require(is_checksummed(digits[mixed]).all())
     return Addresses(np.frombuffer(content, np.uint8).reshape(-1, 20))
 
 
-def _differ(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return whether rows differ, eight bytes at a time."""
-    return np.asarray((a.view(np.uint64) != b.view(np.uint64)).any(axis=1))
+def _has_small_letters(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return whether a row of hex digits holds one of a to f: only these have both bits 5 and 6."""
+    words = digits.view(np.uint64)
+    both = (words & (words << np.uint64(1))) & np.uint64(0x4040404040404040)
+    return np.asarray(both.any(axis=1))
 
 
 def _integers(texts: pa.StringArray) -> NDArray[Any]:

@@ -8,6 +8,7 @@ states at once (`merkle.kernels`). `keccak256` and `build_tree` are the referenc
 from __future__ import annotations
 
 import os
+from binascii import hexlify
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -230,8 +231,9 @@ def leaf_hashes(
 def is_checksummed(digits: Octets, *, kernel: bool | None = None) -> NDArray[np.bool_]:
     """Return whether each row of 40 hex digits (ASCII) is spelt as EIP-55 says."""
     lower = digits | np.uint8(0x20)
-    nibbles = np.repeat(keccak256_batch(lower, kernel=kernel)[:, :20], 2, axis=1)
-    nibbles[:, ::2] >>= 4
-    # Letters stand above 0x40; the digits are the same in either case.
-    raised = (nibbles & 0x08).astype(np.bool_) & (digits >= 0x40)
-    return np.asarray((digits == lower - 0x20 * raised).all(axis=1))
+    hashes = np.ascontiguousarray(keccak256_batch(lower, kernel=kernel)[:, :20])
+    nibbles = np.frombuffer(hexlify(hashes.data), np.uint8).reshape(-1, 40)
+    # A letter is a capital where its nibble is 8 or more; the digits have no capitals.
+    capital = (nibbles >= ord("8")) & (lower >= ord("a"))
+    differing = digits ^ lower ^ (capital.view(np.uint8) << 5)
+    return ~np.asarray(differing.view(np.uint64).any(axis=1))

@@ -145,26 +145,38 @@ class Words:
 def stable_order(octets: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the order of rows of bytes, ascending; equal rows keep the order they stand in.
 
-    Eight bytes make a number. The first eight nearly always decide; where they do not, all that
-    are not the same in every row are sorted by.
+    Eight bytes make a number, and the first number that differs at all nearly always decides.
+    Where it does not, all of them are sorted by.
     """
-    head = _word(octets, 0)
-    order = np.argsort(head, kind="stable")
-    ordered = head[order]
-    tied = np.flatnonzero(ordered[1:] == ordered[:-1])
-    for at in range(8, octets.shape[1], 8):
+    order = np.arange(len(octets))
+    for at in range(0, octets.shape[1], 8):
         word = _word(octets, at)
-        if (word[order[tied]] != word[order[tied + 1]]).any():
-            words = [_word(octets, at) for at in range(0, octets.shape[1], 8)]
-            return np.lexsort([word for word in words if (word != word[0]).any()][::-1])
+        if len(word) and (word != word[0]).any():
+            order = np.argsort(word, kind="stable")
+            ordered = word[order]
+            tied = np.flatnonzero(ordered[1:] == ordered[:-1])
+            if (octets[order[tied]] != octets[order[tied + 1]]).any():
+                rest = range(at, octets.shape[1], 8)
+                return np.lexsort([_word(octets, at) for at in rest][::-1])
+            break
     return order
+
+
+def has_repeats(octets: NDArray[np.uint8], order: NDArray[np.int64]) -> bool:
+    """Return whether rows that stand beside one another in their order are equal."""
+    tied = np.arange(len(order) - 1)
+    for at in range(0, octets.shape[1], 8):
+        word = _word(octets, at)
+        tied = tied[word[order[tied]] == word[order[tied + 1]]]
+    return len(tied) > 0
 
 
 def _word(octets: NDArray[np.uint8], at: int) -> NDArray[np.uint64]:
     """Return eight bytes of each row as a number, of fewer as if zeros followed."""
-    part = np.zeros((len(octets), 8), np.uint8)
-    part[:, : octets.shape[1] - at] = octets[:, at : at + 8]
-    return part.view(">u8").ravel().astype(np.uint64)
+    part = octets[:, at : at + 8]
+    if part.shape[1] < 8:
+        part = np.pad(part, ((0, 0), (0, 8 - part.shape[1])))
+    return np.ascontiguousarray(part).view(">u8").ravel().astype(np.uint64)
 
 
 class ColumnTable(Sequence[R]):
@@ -177,10 +189,17 @@ class ColumnTable(Sequence[R]):
     def __init__(self, record: Callable[..., R], columns: Mapping[str, Any]) -> None:
         self.record = record
         self.columns = dict(columns)
+        self._sums: dict[str, int] = {}
+
+    def sum_of(self, name: str) -> int:
+        """Return the exact sum of a column; it is taken once."""
+        if name not in self._sums:
+            self._sums[name] = int(getattr(self, name).sum())
+        return self._sums[name]
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         """Return a column by its field name."""
-        if name in ("columns", "record") or name not in self.columns:
+        if name in ("columns", "record", "_sums") or name not in self.columns:
             raise AttributeError(name)
         column = self.columns[name]
         return exact(column) if isinstance(column, np.ndarray) else column

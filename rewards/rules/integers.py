@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WAD = 10**18
 """The scale of every ratio: a ratio x is stored as x * WAD."""
@@ -27,15 +31,21 @@ def iroot(q: int, x: Any) -> Any:  # noqa: ANN401 - int to int, column to column
     """
     if q < 1 or (isinstance(x, int) and x < 0):
         raise ValueError(f"iroot({q}, {x}) is not defined")
+    while q % 2 == 0:
+        q, x = q // 2, isqrt(x) if isinstance(x, int) else _each(isqrt, x)
     if q == 1:
         return x
-    if not isinstance(x, int):
-        roots = x.copy()
-        roots[:] = [iroot(q, value) for value in x]
-        return roots
-    while q % 2 == 0:
-        q, x = q // 2, isqrt(x)
-    if q == 1 or x == 0:
+    return _odd_root(q, x) if isinstance(x, int) else _each(partial(_odd_root, q), x)
+
+
+def _each(function: Callable[[int], int], column: Any) -> Any:  # noqa: ANN401
+    results = column.copy()
+    results[:] = list(map(function, column.tolist()))
+    return results
+
+
+def _odd_root(q: int, x: int) -> int:
+    if x == 0:
         return x
     root = 1 << -(-x.bit_length() // q)
     while True:
@@ -47,7 +57,7 @@ def iroot(q: int, x: Any) -> Any:  # noqa: ANN401 - int to int, column to column
 
 def above_zero(x: Any) -> Any:  # noqa: ANN401 - int to int, column to column
     """Return max(x, 0), also of every row of a column."""
-    return x * (x > 0)
+    return max(x, 0) if isinstance(x, int) else x.clip(0)
 
 
 def format_decimal(value: int, places: int = 18) -> str:

@@ -317,5 +317,4 @@ def column_of(rows: Sequence[Any], name: str) -> Sequence[Any]:
 
 def sum_of(rows: Sequence[Any], name: str) -> int:
     """Return the exact sum of a field over all rows."""
-    column = column_of(rows, name)
-    return int(column.sum()) if hasattr(column, "sum") else sum(column)
+    return rows.sum_of(name) if hasattr(rows, "sum_of") else sum(column_of(rows, name))

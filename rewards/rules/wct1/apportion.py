@@ -36,7 +36,8 @@ class Apportionment:
     @property
     def total(self) -> int:
         """What was given out."""
-        return int(sum(self.amounts))
+        amounts: Any = self.amounts
+        return int(amounts.sum()) if hasattr(amounts, "sum") else sum(amounts)
 
 
 def passes_cap(pool: int, weight: Any, total: int, cap_amount: int) -> Any:

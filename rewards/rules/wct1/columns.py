@@ -123,7 +123,7 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
 
 
 def plus(a: Column, b: Column) -> Column:
-    """Return a + b; where b is 0 the row shares the integer of a."""
+    """Return a + b for b that is mostly 0; there the row shares the integer of a."""
     total = a.copy()
     rows = np.flatnonzero(b)
     total[rows] += b[rows]
@@ -220,7 +220,7 @@ def allocate(
     for rows in blocks(len(accounts)):
         own = {name: held[rows] for name, held in columns.items()}
         entry = Entry(
-            earned=own["node_amount"] + own["wallet_amount"] + added[rows],
+            earned=plus(plus(own["wallet_amount"], own["node_amount"]), added[rows]),
             owed=own["recovery_in"] + deducted[rows],
         )
         own["epoch_amount"][:], own["recovery_out"][:] = entry.epoch_amount, entry.recovery_out
