@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rewards.audit.report import build_report
+from rewards.audit.report import report_of
 from rewards.audit.report.settlement import read_receipts
-from rewards.cli.console import answer, json_option
+from rewards.audit.report.source import read_source
+from rewards.cli.console import EXIT_FOUND, answer, json_option, show_findings
 from rewards.cli.epochs import locate, season_option
+from rewards.cli.ranges import folders_of
 from rewards.errors import Finding, InvalidInput
 from rewards.files.publish import write_file
 from rewards.files.published import PublishedEpoch
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
     from rewards.audit.report.settlement import Receipt
 
+RANGE = 31
+"""Epochs that the statement spans by default, this one included: a month of daily ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -31,6 +37,7 @@ class Surroundings:
     previous: Path | None = None
     receipts: Sequence[Receipt] = ()
     season: str | None = None
+    before: Sequence[Path] | None = None
 
 
 @click.command()
@@ -40,12 +47,19 @@ class Surroundings:
     type=click.Path(path_type=Path),
     help="The predecessor's published folder, for what changed.",
 )
+@click.option(
+    "--from",
+    "first",
+    metavar="N|DATE",
+    help="Where the statement begins, in a season; by default up to 31 epochs back.",
+)
 @click.option("--out", "target", type=click.Path(path_type=Path), help="The file to write.")
 @season_option
 @json_option
 def command(
     out: str | None,
     previous: Path | None,
+    first: str | None,
     target: Path | None,
     season_folder: Path | None,
     as_json: bool,
@@ -53,9 +67,10 @@ def command(
     """Write report.html for the published epoch OUT: one file, no network.
 
     OUT is a folder, or inside a season an epoch's number (by default the last). The report shows
-    pools, nodes, wallets, concentration and what changed; it derives any amount and verifies any
-    proof in the browser. It lies beside the epoch, never in it: OUT.report.html, or in a season
-    reports/NNNNNN.html. The same files give the same bytes.
+    pools, nodes, wallets, concentration, what changed, and a statement for the books up to this
+    epoch; it derives any amount and verifies any proof in the browser. It lies beside the epoch,
+    never in it: OUT.report.html, or in a season reports/NNNNNN.html. The same files give the same
+    bytes. Exit code 1 if the statement does not tie (the report is written and says where).
 
     \b
     Examples:
@@ -64,13 +79,16 @@ def command(
     """
     located = locate(out, season_folder)
     published = PublishedEpoch(located.folder)
-    around = _surroundings(published, located.previous)
-    before = previous or around.previous
+    around = _surroundings(published, previous or located.previous, first)
     path = target or around.target
     _require_outside(path, published.folder)
-    content = build_report(
-        published, PublishedEpoch(before) if before else None, around.receipts, around.season
+    source = read_source(
+        published,
+        PublishedEpoch(around.previous) if around.previous else None,
+        around.receipts,
+        around.before,
     )
+    content = report_of(source, around.season)
     try:
         write_file(path, content)
     except OSError as error:
@@ -82,24 +100,37 @@ def command(
             )
         ) from error
     document = {
-        "ok": True,
+        "ok": not source.statement.findings,
         "epoch": str(published.manifest.epoch),
         "report": str(path),
         "bytes": str(len(content)),
         "manifest_hash": published.manifest.hash,
         "merkle_root": published.manifest.root,
-        "compared_with": str(before) if before else None,
+        "compared_with": str(around.previous) if around.previous else None,
+        "statement": {
+            "from": str(source.statement.first.number),
+            "to": str(source.statement.last.number),
+            "identities": str(len(source.statement.identities)),
+        },
         "receipts": [receipt.name for receipt in around.receipts],
+        "findings": [finding.as_json() for finding in source.statement.findings],
     }
     answer(document, as_json=as_json, text=lambda: _show(document))
+    if not as_json:
+        show_findings(source.statement.findings)
+    sys.exit(EXIT_FOUND if source.statement.findings else 0)
 
 
-def _surroundings(published: PublishedEpoch, previous: Path | None) -> Surroundings:
+def _surroundings(
+    published: PublishedEpoch, previous: Path | None, first: str | None
+) -> Surroundings:
     """Return what lies around the epoch; a folder inside a season counts as the season's."""
     folder = published.folder.absolute()
     number = published.manifest.epoch
     season = Season.around(folder)
     if season is None or season.epoch(number).absolute() != folder:
+        if first:
+            raise click.UsageError("--from goes with an epoch of a season")
         return Surroundings(folder.with_name(f"{folder.name}.report.html"), previous)
     before = previous or season.previous(number)
     return Surroundings(
@@ -107,7 +138,18 @@ def _surroundings(published: PublishedEpoch, previous: Path | None) -> Surroundi
         before if before and before.is_dir() else None,
         read_receipts(season.root / "settlements", number),
         season.name,
+        _range_before(season, number, first),
     )
+
+
+def _range_before(season: Season, number: int, first: str | None) -> list[Path]:
+    """Return the epochs of the statement before this one: those asked for, or a month of days."""
+    if first is not None:
+        return folders_of((), first, str(number), season.root)[:-1]
+    published, low = set(season.published()), number
+    while low - 1 in published and number - low < RANGE - 1:
+        low -= 1
+    return [season.epoch(n) for n in range(low, number)]
 
 
 def _require_outside(path: Path, folder: Path) -> None:
