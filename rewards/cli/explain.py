@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,15 @@ from rewards.cli.words import epoch_and_subject
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
 from rewards.measure.explain import paid_evidence
+from rewards.merkle.keccak import to_checksum
 from rewards.rules.integers import WAD
 
 if TYPE_CHECKING:
     from rewards.measure.explain import NodeEvidence
 
 WIDTH = 78
+TIED = "\N{NO-BREAK SPACE}"
+"""Between a name and its number, which belong on one line."""
 
 
 @click.command()
@@ -83,11 +87,13 @@ def _show_evidence(score: NodeEvidence) -> None:
 
 
 def _show(derivation: Derivation) -> None:
-    click.echo(f"\n{derivation.kind} {derivation.subject}")
+    click.echo(f"\n{derivation.kind} {derivation.subject}\n")
+    _paragraph(" ".join(derivation.summary), "  ", "  ")
+    click.echo()
     if derivation.kind != "account":
-        click.echo(f"  paid to: {derivation.payout_address}")
+        click.echo(f"  paid to: {to_checksum(derivation.payout_address)}")
     for name, value in derivation.facts.items():
-        click.echo(f"  {name}: {value}")
+        _paragraph(f"{name}: {value}", "  ", "    ")
     for step in derivation.steps:
         _show_step(step)
     click.echo(f"\n  {derivation.subject} in this epoch: {format_value(derivation.amount, 'wct')}")
@@ -95,16 +101,30 @@ def _show(derivation: Derivation) -> None:
 
 
 def _show_step(step: Step) -> None:
-    click.echo(f"\n  §{step.section}  {step.symbol} = {step.formula}")
+    click.echo()
+    _paragraph(f"§{step.section}  {step.symbol} = {step.formula}", "  ", "         ")
+    if step.note:
+        _paragraph(step.note, "      ", "      ")
     if step.when:
-        click.echo(f"      because {step.when}")
+        _paragraph(f"because {step.when}", "      ", "        ")
     numbers = _in_numbers(step)
     if numbers:
-        for line in numbers:
-            click.echo(f"      {line}")
+        _paragraph(", ".join(numbers), "      with ", "           ")
     click.echo(f"      = {step.value}" + _in_unit(step))
-    if step.note:
-        click.echo(f"      ({step.note})")
+
+
+def _paragraph(text: str, first: str, then: str) -> None:
+    """Print a text as wide as WIDTH; no word is cut, so that a hash can be copied."""
+    wrapped = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=then,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in wrapped:
+        click.echo(line.replace(TIED, " "))
 
 
 def _in_unit(step: Step) -> str:
@@ -114,11 +134,11 @@ def _in_unit(step: Step) -> str:
 
 
 def _in_numbers(step: Step) -> list[str]:
-    """Return the inputs that the formula or its condition names, a line each."""
+    """Return the inputs that the formula or its condition names."""
     used = set(re.findall(r"[A-Za-z_]\w*", f"{step.formula} {step.when or ''}"))
     lines = []
     for name, value in step.inputs.items():
-        if name not in used:
+        if name not in used or value == name:
             continue
         if isinstance(value, PublishedColumn):
             shown = f"the {len(value.values)} values of {value.column} in {value.file}"
@@ -127,6 +147,6 @@ def _in_numbers(step: Step) -> list[str]:
         elif value == WAD and not isinstance(value, bool):
             shown = "10^18"
         else:
-            shown = str(value)
-        lines.append(f"{name} = {shown}")
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+        lines.append(f"{name} = {shown}".replace(" ", TIED))
     return lines

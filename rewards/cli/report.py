@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.audit.report import build_report
+from rewards.audit.report import report_of
 from rewards.audit.report.settlement import read_receipts
-from rewards.cli.console import answer, json_option
+from rewards.audit.report.source import read_source
+from rewards.cli.console import EXIT_FOUND, answer, json_option, show_findings
 from rewards.cli.epochs import locate, season_option
+from rewards.cli.ranges import folders_of
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.publish import write_file
 from rewards.files.published import PublishedEpoch
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
     from rewards.audit.report.settlement import Receipt
 
+RANGE = 31
+"""Epochs that the statement spans by default, this one included: a month of daily ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -33,6 +39,7 @@ class Surroundings:
     receipts: Sequence[Receipt] = ()
     season: str | None = None
     measured: Path | None = None
+    before: Sequence[Path] | None = None
 
 
 @click.command()
@@ -47,6 +54,12 @@ class Surroundings:
     type=click.Path(path_type=Path),
     help="The folder of `measure nodes`, for scores by override; in a season it is found.",
 )
+@click.option(
+    "--from",
+    "first",
+    metavar="N|DATE",
+    help="Where the statement begins, in a season; by default up to 31 epochs back.",
+)
 @click.option("--out", "target", type=click.Path(path_type=Path), help="The file to write.")
 @season_option
 @json_option
@@ -54,6 +67,7 @@ def command(
     out: str | None,
     previous: Path | None,
     measured: Path | None,
+    first: str | None,
     target: Path | None,
     season_folder: Path | None,
     as_json: bool,
@@ -61,9 +75,10 @@ def command(
     """Write report.html for the published epoch OUT: one file, no network.
 
     OUT is a folder, or inside a season an epoch's number (by default the last). The report shows
-    pools, nodes, wallets, concentration and what changed; it derives any amount and verifies any
-    proof in the browser. It lies beside the epoch, never in it: OUT.report.html, or in a season
-    reports/NNNNNN.html. The same files give the same bytes.
+    pools, nodes, wallets, concentration, what changed, and a statement for the books up to this
+    epoch; it derives any amount and verifies any proof in the browser. It lies beside the epoch,
+    never in it: OUT.report.html, or in a season reports/NNNNNN.html. The same files give the same
+    bytes. Exit code 1 if the statement does not tie (the report is written and says where).
 
     \b
     Examples:
@@ -72,18 +87,17 @@ def command(
     """
     located = locate(out, season_folder)
     published = PublishedEpoch(located.folder)
-    around = _surroundings(published, located.previous)
-    before = previous or around.previous
+    around = _surroundings(published, previous or located.previous, first)
     path = target or around.target
     _require_outside(path, published.folder)
     overrides = _overrides(published, measured, around.measured)
-    content = build_report(
+    source = read_source(
         published,
-        PublishedEpoch(before) if before else None,
+        PublishedEpoch(around.previous) if around.previous else None,
         around.receipts,
-        around.season,
-        overrides,
+        around.before,
     )
+    content = report_of(source, around.season, overrides)
     try:
         write_file(path, content)
     except OSError as error:
@@ -95,25 +109,38 @@ def command(
             )
         ) from error
     document = {
-        "ok": True,
+        "ok": not source.statement.findings,
         "epoch": str(published.manifest.epoch),
         "report": str(path),
         "bytes": str(len(content)),
         "manifest_hash": published.manifest.hash,
         "merkle_root": published.manifest.root,
-        "compared_with": str(before) if before else None,
+        "compared_with": str(around.previous) if around.previous else None,
+        "statement": {
+            "from": str(source.statement.first.number),
+            "to": str(source.statement.last.number),
+            "identities": str(len(source.statement.identities)),
+        },
         "receipts": [receipt.name for receipt in around.receipts],
         "overrides": None if overrides is None else [str(o["node_id"]) for o in overrides],
+        "findings": [finding.as_json() for finding in source.statement.findings],
     }
     answer(document, as_json=as_json, text=lambda: _show(document))
+    if not as_json:
+        show_findings(source.statement.findings)
+    sys.exit(EXIT_FOUND if source.statement.findings else 0)
 
 
-def _surroundings(published: PublishedEpoch, previous: Path | None) -> Surroundings:
+def _surroundings(
+    published: PublishedEpoch, previous: Path | None, first: str | None
+) -> Surroundings:
     """Return what lies around the epoch; a folder inside a season counts as the season's."""
     folder = published.folder.absolute()
     number = published.manifest.epoch
     season = Season.around(folder)
     if season is None or season.epoch(number).absolute() != folder:
+        if first:
+            raise click.UsageError("--from goes with an epoch of a season")
         return Surroundings(folder.with_name(f"{folder.name}.report.html"), previous)
     before = previous or season.previous(number)
     return Surroundings(
@@ -122,6 +149,7 @@ def _surroundings(published: PublishedEpoch, previous: Path | None) -> Surroundi
         read_receipts(season.root / "settlements", number),
         season.name,
         season.measured_nodes(number),
+        _range_before(season, number, first),
     )
 
 
@@ -144,6 +172,16 @@ def _overrides(
             )
         )
     return overrides
+
+
+def _range_before(season: Season, number: int, first: str | None) -> list[Path]:
+    """Return the epochs of the statement before this one: those asked for, or a month of days."""
+    if first is not None:
+        return folders_of((), first, str(number), season.root)[:-1]
+    published, low = set(season.published()), number
+    while low - 1 in published and number - low < RANGE - 1:
+        low -= 1
+    return [season.epoch(n) for n in range(low, number)]
 
 
 def _require_outside(path: Path, folder: Path) -> None:

@@ -239,7 +239,7 @@ def _read_manifest(content: bytes) -> Manifest:
         if not whole or canonical_json(document) != content:
             raise CheckFailed(damaged)
         manifest = Manifest(content, document)
-        for name in ("epoch", "chain_id", "epoch_amount", "cumulative_total"):
+        for name in ("epoch", "chain_id", "leaf_count", "epoch_amount", "cumulative_total"):
             parse_integer(document[name])
         _ = (parse_time(document["start"]), manifest.end, parse_address(manifest.distributor))
         names_and_digests = [text for pair in manifest.files.items() for text in pair]

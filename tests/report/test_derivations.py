@@ -193,3 +193,16 @@ def test_formulas__evaluated_as_python_does(sample: dict[int, Published], tmp_pa
     words = {"True": "true", "False": "false"}
     answers = run_page(source, tmp_path, [list(pair) for pair in FORMULAS])["formulas"]
     assert answers == [words.get(value, value) for value in expected]
+
+
+def test_tree_in_a_file_of_its_own__looked_up_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above 100,000 leaves an epoch has a `tree.bin`; here already from eleven on."""
+    monkeypatch.setattr("rewards.files.outputs.TREE_FROM_LEAVES", 10)
+    folder = publish(sized_inputs(40), tmp_path / "out")
+    assert (folder / "tree.bin").exists()
+    source = read_source(PublishedEpoch(folder))
+    answer = run_page(source, tmp_path)
+    require_equal(source, answer)
+    assert answer["audit"]["wrong"] == []

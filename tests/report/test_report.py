@@ -216,6 +216,14 @@ def test_another_epoch_as_predecessor__refused(sample: dict[int, Published]) -> 
         build_report(PublishedEpoch(sample[7].folder), PublishedEpoch(sample[5].folder))
 
 
+def test_more_rows_than_a_page_takes__refused_with_what_to_use(
+    last: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "MOST_ROWS", 50)
+    with pytest.raises(InvalidInput, match=r"more than the 50 .*`rewards explain`"):
+        build_report(PublishedEpoch(last.folder))
+
+
 # --- findings, waivers, receipts ---------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ published table: `{"file": "nodes.csv", "column": "pay_factor"}`, its rows in fi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,9 @@ FUNCTIONS: dict[str, Any] = {
     "enumerate": enumerate,
 }
 """`iroot(q, x)` is the largest r with r**q <= x; the others are Python's."""
+
+
+_PLACE = re.compile(r"\{([^|}]+)\|([a-z]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Derivation:
         self.subject = subject
         self.facts: dict[str, str] = {}
         self.steps: list[Step] = []
+        self.sentences: list[str] = []
         self.amount = 0
         self.payout_address = ""
 
@@ -117,12 +122,26 @@ class Derivation:
         self.steps.append(Step(section, symbol, formula, inputs, value, unit, when, note))
         return value
 
+    def say(self, *sentences: str) -> None:
+        """Add sentences of the summary; `{base|wct}` stands for the value of the step `base`."""
+        self.sentences += sentences
+
+    @property
+    def summary(self) -> list[str]:
+        """What came about, in a few sentences for a person; the steps are exact."""
+        values = {step.symbol: step.value for step in self.steps}
+        return [
+            _PLACE.sub(lambda found: in_short(int(values[found[1]]), found[2]), sentence)
+            for sentence in self.sentences
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """Return the derivation as a JSON document."""
         return {
             "kind": self.kind,
             "subject": self.subject,
             "payout_address": self.payout_address,
+            "summary": self.summary,
             "facts": self.facts,
             "steps": [step.as_json() for step in self.steps],
             "amount": str(self.amount),
@@ -135,6 +154,22 @@ def _input_json(value: Input) -> Any:  # noqa: ANN401
     if isinstance(value, list):
         return [str(item) for item in value]
     return value if isinstance(value, bool) else str(value)
+
+
+def in_short(value: int, form: str) -> str:
+    """Return a value for a sentence: cut off, not rounded.
+
+    Args:
+        value: A non-negative integer.
+        form: `count`, `wct` (base units), `score` (a WAD) or `percent` (a WAD).
+    """
+    if form == "count":
+        return f"{value:,}"
+    if form == "percent":
+        return f"{value * 100 // WAD}.{value * 10_000 // WAD % 100:02d} %"
+    whole, fraction = divmod(value, WAD)
+    digits = f"{whole:,}.{fraction // 10**14:04d}"
+    return f"{digits} WCT" if form == "wct" else digits
 
 
 def format_value(value: int | str, unit: Unit) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rewards.audit.report.settlement import Receipt
+    from rewards.audit.report.source import Source
     from rewards.files.published import PublishedEpoch
 
 VIEWS = {"wct-1": WctOneView}
@@ -40,6 +41,14 @@ def build_report(
         CheckFailed: The folder differs from what its inputs make of it.
         InvalidInput: `previous` is not its predecessor.
     """
-    source = read_source(published, previous, receipts)
-    view = VIEWS[published.manifest.ruleset](source.explainer)
+    return report_of(read_source(published, previous, receipts), season, overrides)
+
+
+def report_of(
+    source: Source,
+    season: str | None = None,
+    overrides: Sequence[Mapping[str, Any]] | None = None,
+) -> bytes:
+    """Return the report of what was read for it."""
+    view = VIEWS[source.published.manifest.ruleset](source.explainer)
     return render_page(source, view, build_lookup(source, view), season, overrides).encode()

@@ -15,6 +15,7 @@ from rewards.audit.report.settlement import flatten
 from rewards.files.outputs import FINDINGS
 
 if TYPE_CHECKING:
+    from rewards.audit.checks.review import CheckReport
     from rewards.files.published import PublishedEpoch
 
 FINDINGS_LIMIT = 1 << 28
@@ -53,14 +54,23 @@ class Review:
     findings: Records
     waivers: Records
     limits: tuple[tuple[str, str], ...]
+    published: bool = True
 
 
-def read_review(published: PublishedEpoch) -> Review:
+def read_review(published: PublishedEpoch, looked: CheckReport | None = None) -> Review:
     """Return what an epoch's checks said.
+
+    Args:
+        published: The epoch.
+        looked: What the checks find under the default limits, where it was published without any.
 
     Raises:
         CheckFailed: `findings.json` is altered.
     """
+    if looked is not None:
+        found = (finding.as_json() for finding in looked.findings)
+        entries = [{k: v for k, v in entry.items() if k != "waived"} for entry in found]
+        return Review(_records(entries), _records(None), (), published=False)
     document = published.manifest.document
     checks = document.get("checks")
     found = checks.get("findings") if isinstance(checks, dict) else checks

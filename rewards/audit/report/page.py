@@ -14,6 +14,7 @@ from markupsafe import Markup
 from rewards import __version__
 from rewards.audit.diff import EpochDiff, compare
 from rewards.audit.report import figures, plots
+from rewards.audit.report.books import books_of
 from rewards.audit.report.checks import read_review, subject_of
 from rewards.audit.report.lookup import Lookup, compact_json
 from rewards.audit.report.settlement import ACTIONS_SHOWN
@@ -155,8 +156,9 @@ def _facts(source: Source, view: WctOneView) -> dict[str, Any]:
         "concentrations": groups,
         "top": figures.top_payees(source),
         "change": _change(source),
-        "review": read_review(source.published),
+        "review": read_review(source.published, source.looked),
         "receipts": source.receipts,
+        "books": books_of(source.statement),
         "actions_shown": ACTIONS_SHOWN,
         "parameters": sorted(inputs.policy.canonical.items()),
         "plot_nodes": plots.score_against_pay(source, view),

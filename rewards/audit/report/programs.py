@@ -44,6 +44,7 @@ def program_of(
             [name, {"own": facts[name]} if name in facts else text]
             for name, text in derivation.facts.items()
         ],
+        "sentences": derivation.sentences,
         "steps": [_template(step, bind) for step in derivation.steps],
     }
 
@@ -85,6 +86,7 @@ def replay(program: Program, model: Derivation, subject: str, own: Own) -> Deriv
         )
     for name, fact in program["facts"]:
         made.facts[name] = _text(own[fact["own"]]) if isinstance(fact, dict) else fact
+    made.say(*program["sentences"])
     made.amount = values[program["amount"]]
     return made
 

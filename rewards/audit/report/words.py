@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from rewards.files.grammar import format_time
+from rewards.audit.moments import moment, timed
 from rewards.merkle.keccak import to_checksum
 from rewards.rules.integers import WAD, WCT
 
@@ -88,20 +88,6 @@ def short_subject(subject: str) -> str:
     """Return an id as it is, an address by its ends."""
     is_address = re.fullmatch("0x[0-9a-f]{40}", subject)
     return short_address(subject) if is_address else subject
-
-
-def moment(text: str) -> str:
-    """Return an RFC 3339 time in a manifest without its letters."""
-    return text.replace("T", " ").removesuffix(":00Z").removesuffix("Z")
-
-
-def timed(reason: str) -> str:
-    """Return a transition's reason with its times, UTC seconds in the table, as a person reads."""
-    return re.sub(
-        r"\b(until|end) (\d{9,11})\b",
-        lambda found: f"{found[1]} {moment(format_time(int(found[2])))} UTC",
-        reason,
-    )
 
 
 FILTERS = {

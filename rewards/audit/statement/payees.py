@@ -30,6 +30,11 @@ class PayeeRow:
     claimed: int | None
 
     @property
+    def other(self) -> int:
+        """Adjustments, and recoveries put off (positive) or taken."""
+        return self.allotted - sum(self.pays.values())
+
+    @property
     def open(self) -> int | None:
         """What is allotted in all and not claimed."""
         return None if self.claimed is None else self.cumulative - self.claimed

@@ -81,6 +81,7 @@ class WctOneExplainer:
             "wct",
             recovery_in=row.recovery_in,
             negative_adjustments=[a.amount for a in adjustments if a.amount < 0],
+            note="recovered from it: from before, and by negative adjustments",
         )
         own.amount = own.step(
             "6",
@@ -90,6 +91,7 @@ class WctOneExplainer:
             expect=row.epoch_amount,
             earned=earned,
             owed=owed,
+            note="what this epoch adds",
         )
         own.step(
             "6",
@@ -109,6 +111,11 @@ class WctOneExplainer:
             expect=row.cumulative,
             previous_cumulative=row.previous_cumulative,
             epoch_amount=own.amount,
+            note="everything ever allotted: the amount in its leaf",
+        )
+        own.say(
+            "In this epoch it earned {earned|wct}, less {owed|wct} that it owed: "
+            "{epoch_amount|wct} are added. In all epochs: {cumulative|wct}."
         )
         if row.cumulative:
             settlement = self.inputs.settlement

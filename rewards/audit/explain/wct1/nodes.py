@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from rewards.audit.explain.derivation import Derivation, PublishedColumn
 from rewards.audit.explain.wct1.sharing import apportioned
-from rewards.rules.integers import WAD
+from rewards.audit.moments import timed
+from rewards.rules.integers import WAD, format_decimal
 from rewards.rules.records import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rewards.rules.records import Inputs, Node
     from rewards.rules.wct1.epoch import Stages
     from rewards.rules.wct1.node_pay import NodePay
@@ -36,7 +39,7 @@ class NodeExplainer:
         moves = [move for move in self.stages.transitions if move.node_id == node.node_id]
         for number, move in enumerate(moves, start=1):
             own.facts[f"change {number}"] = (
-                f"{move.step}: {move.before} to {move.after}, {move.reason}"
+                f"{move.step}: {move.before} to {move.after}, {timed(move.reason)}"
             )
         score = self._score(own, node)
         factor = self._pay_factor(own, node, pay)
@@ -44,7 +47,44 @@ class NodeExplainer:
         bonus = self._bonus(own, node, i, factor, score)
         self._net(own, pay, factor, base, bonus, score)
         own.amount = pay.paid
+        own.say(*self._sentences(node, pay))
         return own
+
+    def _sentences(self, node: Node, pay: NodePay) -> Iterator[str]:
+        """Yield the summary of a node, for a person."""
+        status = self.stages.opening_states[node.node_id].status
+        how = {
+            Status.ACTIVE: "is paid in full",
+            Status.RESERVED: "is paid {f|percent} of a full share",
+        }
+        yield f"It was {status} when the epoch opened, so it {how.get(status, 'is not paid')}."
+        if node.node_id in self.stages.performances:
+            yield self._score_sentence(node, paid=pay.pay_factor > 0)
+        if pay.pay_factor > 0:
+            yield f"Base {{base|wct}} and bonus {{bonus|wct}}{_less(pay)}: paid {{paid|wct}}."
+        if pay.debt_out:
+            yield "It still owes {debt_out|wct}, which later epochs take."
+        for move in self.stages.transitions:
+            if move.node_id == node.node_id:
+                yield f"At the end of the epoch it went from {move.before} to {move.after}."
+
+    def _score_sentence(self, node: Node, *, paid: bool) -> str:
+        row = next(r for r in self.inputs.node_scores or () if r.node_id == node.node_id)
+        policy = self.parameters.performance
+        target, ceiling = policy.latency_target_us // 1000, policy.latency_ceiling_us // 1000
+        answered = (
+            f"answered in {row.response_time_us // row.requests // 1000:,} ms on average (full "
+            f"marks up to {target:,} ms, none from {ceiling:,} ms on)"
+            if row.requests
+            else "answered no request"
+        )
+        tau = self.parameters.nodes.tau
+        below = self.stages.performances[node.node_id].score < tau
+        verdict = f"{'below' if below else 'not below'} tau {format_decimal(tau)}"
+        if below and paid:
+            verdict += ", so there is no bonus, but a penalty"
+        up = "It was up for {U|percent} of the epoch and "
+        return f"{up}{answered}: score {{P|score}}, {verdict}."
 
     def _score(self, own: Derivation, node: Node) -> int | None:
         """Section 2."""
@@ -54,7 +94,15 @@ class NodeExplainer:
             return None
         row = next(r for r in self.inputs.node_scores or () if r.node_id == node.node_id)
         policy, window = self.parameters.performance, self.inputs.header.window
-        seconds = own.step("1", "E", "end - start", "count", end=window.end, start=window.start)
+        seconds = own.step(
+            "1",
+            "E",
+            "end - start",
+            "count",
+            end=window.end,
+            start=window.start,
+            note="the length of the epoch in seconds",
+        )
         uptime = own.step(
             "2",
             "U",
@@ -64,6 +112,7 @@ class NodeExplainer:
             uptime_seconds=row.uptime_seconds,
             WAD=WAD,
             E=seconds,
+            note="uptime, as a part of the epoch",
         )
         target, ceiling = policy.latency_target_us, policy.latency_ceiling_us
         when, formula = _latency_case(row.response_time_us, row.requests, target, ceiling)
@@ -79,6 +128,7 @@ class NodeExplainer:
             target_us=target,
             ceiling_us=ceiling,
             WAD=WAD,
+            note="the latency score: 1 up to the target mean, 0 from the ceiling, a line between",
         )
         product = policy.combine == "product"
         return own.step(
@@ -94,6 +144,7 @@ class NodeExplainer:
             Wl=policy.latency_weight,
             L=latency,
             WAD=WAD,
+            note="the performance score",
         )
 
     def _pay_factor(self, own: Derivation, node: Node, pay: NodePay) -> int:
@@ -112,6 +163,7 @@ class NodeExplainer:
             opening_status=str(status),
             reserved_factor=self.parameters.nodes.reserved_factor,
             WAD=WAD,
+            note="the pay factor of its status at the opening",
         )
 
     def _base(self, own: Derivation, node: Node, i: int, factor: int) -> int:
@@ -125,10 +177,17 @@ class NodeExplainer:
             R=pool.pool,
             alpha=policy.alpha,
             WAD=WAD,
+            note="the base pool: the part alpha of the pool R",
         )
         if policy.base_weighting == "stake":
             weight = own.step(
-                "4", "c", "f * stake_weight", "weight", f=factor, stake_weight=node.stake_weight
+                "4",
+                "c",
+                "f * stake_weight",
+                "weight",
+                f=factor,
+                stake_weight=node.stake_weight,
+                note="what it counts for in the base pool",
             )
             total = own.step(
                 "4",
@@ -138,9 +197,12 @@ class NodeExplainer:
                 expect=sum(pool.base_weights),
                 pay_factor=self._pay_factors,
                 stake_weight=self._stakes,
+                note="what all nodes count for",
             )
         else:
-            weight = own.step("4", "c", "f", "ratio", f=factor)
+            weight = own.step(
+                "4", "c", "f", "ratio", f=factor, note="what it counts for in the base pool"
+            )
             total = own.step(
                 "4",
                 "C",
@@ -148,6 +210,7 @@ class NodeExplainer:
                 "ratio",
                 expect=sum(pool.base_weights),
                 pay_factor=self._pay_factors,
+                note="what all nodes count for",
             )
         return own.step(
             "4",
@@ -159,12 +222,20 @@ class NodeExplainer:
             Rb=base_pool,
             c=weight,
             C=total,
+            note="its part of the base pool",
         )
 
     def _bonus(self, own: Derivation, node: Node, i: int, factor: int, score: int | None) -> int:
         pool, policy = self.stages.node_pool, self.parameters.nodes
         bonus_pool = own.step(
-            "4", "Rx", "R - Rb", "wct", expect=pool.bonus_pool, R=pool.pool, Rb=pool.base_pool
+            "4",
+            "Rx",
+            "R - Rb",
+            "wct",
+            expect=pool.bonus_pool,
+            R=pool.pool,
+            Rb=pool.base_pool,
+            note="the bonus pool: the rest of R",
         )
         stake = node.stake_weight if policy.weighting == "stake" else 1
         own.step(
@@ -176,6 +247,7 @@ class NodeExplainer:
             when=f"weighting == '{policy.weighting}'",
             weighting=policy.weighting,
             stake_weight=node.stake_weight,
+            note="what its score is weighted by",
         )
         earns = score is not None and factor > 0 and score >= policy.tau
         weight = own.step(
@@ -189,6 +261,7 @@ class NodeExplainer:
             f=factor,
             P=score or 0,
             tau=policy.tau,
+            note="its weight in the bonus pool",
         )
         paid = pool.pays[i].bonus
         if pool.apportionment is not None:
@@ -205,6 +278,7 @@ class NodeExplainer:
             expect=pool.full_bonus_weight,
             stake_weight=self._stakes,
             pay_factor=self._pay_factors,
+            note="the weights of all paid nodes, had each scored 1",
         )
         return own.step(
             "4",
@@ -213,7 +287,7 @@ class NodeExplainer:
             "wct",
             when="full > 0" if full else "full == 0",
             expect=paid,
-            note="nobody earns more because a rival was down",
+            note="its part of the bonus pool; nobody earns more because a rival was down",
             Rx=bonus_pool,
             b=weight,
             full=full,
@@ -244,8 +318,17 @@ class NodeExplainer:
             tau=policy.tau,
             P=score or 0,
             WAD=WAD,
+            note="for a score below tau, growing with the distance",
         )
-        due = own.step("4", "due", "penalty + debt_in", "wct", penalty=fine, debt_in=pay.debt_in)
+        due = own.step(
+            "4",
+            "due",
+            "penalty + debt_in",
+            "wct",
+            penalty=fine,
+            debt_in=pay.debt_in,
+            note="what is to be taken from its pay",
+        )
         paid = own.step(
             "4",
             "paid",
@@ -255,6 +338,7 @@ class NodeExplainer:
             base=base,
             bonus=bonus,
             due=due,
+            note="what is left of base and bonus",
         )
         carries = policy.carry_debt or factor == 0
         own.step(
@@ -269,6 +353,7 @@ class NodeExplainer:
             due=due,
             base=base,
             bonus=bonus,
+            note="what could not be taken and is carried on",
         )
         own.step(
             "4",
@@ -279,6 +364,7 @@ class NodeExplainer:
             base=base,
             bonus=bonus,
             paid=paid,
+            note="what stays in the pool of base and bonus",
         )
 
     @cached_property
@@ -291,6 +377,14 @@ class NodeExplainer:
         return PublishedColumn(
             "inputs/nodes.csv", "stake_weight", [node.stake_weight for node in self.nodes]
         )
+
+
+def _less(pay: NodePay) -> str:
+    if pay.penalty and pay.debt_in:
+        return ", less {due|wct} of penalty and older debts"
+    if pay.penalty:
+        return ", less a penalty of {penalty|wct}"
+    return ", less {due|wct} of older debts" if pay.debt_in else ""
 
 
 def _latency_case(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Weights = PublishedColumn | list[int]
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_UNIT = "its part of the units left over"
+_NOBODY = "nobody would get more than K"
+_NOBODY_MORE = "nobody else would get more than K"
 _LEFT = "so many would get more than K: they get K, the others share what is left"
 
 
@@ -78,14 +81,29 @@ class _Sharing:
     def explain(self, pool: int, cap: int | None) -> int:
         if self.weight == 0:
             return self._amount("0", when="w == 0", note="no weight", w=self.weight)
-        self.pool = self._step("Q", "pool", "wct", pool=pool)
-        self.total = self._step("W", "sum(weights)", "weight", weights=self.weights)
+        self.pool = self._step("Q", "pool", "wct", note="what is to be shared", pool=pool)
+        self.total = self._step(
+            "W", "sum(weights)", "weight", note="the weights of all members", weights=self.weights
+        )
         if cap is not None and self._leaves_with_cap(pool, cap):
-            return self._amount("K", when="Q * w > K * W", note="the cap", w=self.weight)
-        floor = self._step("q", "Q * w // W", "wct", when=self._stays("w"), w=self.weight)
-        remainder = self._step("r", "Q * w % W", "count", w=self.weight)
+            return self._amount("K", when="Q * w > K * W", note="held by the cap", w=self.weight)
+        floor = self._step(
+            "q",
+            "Q * w // W",
+            "wct",
+            when=self._stays("w"),
+            note="its share by weight, rounded down",
+            w=self.weight,
+        )
+        remainder = self._step(
+            "r",
+            "Q * w % W",
+            "count",
+            note="what rounding down cut off, to be compared with that of others",
+            w=self.weight,
+        )
         one = self._one(remainder)
-        return self._amount("q + one", q=floor, one=one)
+        return self._amount("q + one", note="its part of the pool", q=floor, one=one)
 
     def _leaves_with_cap(self, pool: int, cap: int) -> bool:
         """Explain K, Q and W, round by round; return whether the member leaves with K.
@@ -94,7 +112,13 @@ class _Sharing:
         each unit of weight only rises. So each round counts all of them anew, by one condition.
         """
         self.cap_amount = self._step(
-            "K", "pool * cap // WAD", "wct", expect=self.divided.cap_amount, pool=pool, cap=cap
+            "K",
+            "pool * cap // WAD",
+            "wct",
+            note="the most that one member may get",
+            expect=self.divided.cap_amount,
+            pool=pool,
+            cap=cap,
         )
         left = 0
         for leavers in (*self.divided.rounds, ()):
@@ -106,7 +130,7 @@ class _Sharing:
                 "sum(1 for x in weights if Q * x > K * W)",
                 "count",
                 expect=left,
-                note=_LEFT if leavers else "nobody more would get more than K",
+                note=_LEFT if leavers else _NOBODY_MORE if left else _NOBODY,
                 weights=self.weights,
             )
             if leavers:
@@ -121,7 +145,9 @@ class _Sharing:
             note="the weights of the others",
             weights=self.weights,
         )
-        self.pool = self._step("Q", "pool - K * left", "wct", pool=pool, left=left)
+        self.pool = self._step(
+            "Q", "pool - K * left", "wct", note="what is left for them", pool=pool, left=left
+        )
         self.total = total
 
     def _one(self, remainder: int) -> int:
@@ -136,7 +162,7 @@ class _Sharing:
             weights=self.weights,
         )
         if units == 0:
-            return self._step("one", "0", "count", when="units == 0", units=units)
+            return self._step("one", "0", "count", when="units == 0", note=_UNIT, units=units)
         last = self._step(
             "last_r",
             f"sorted(Q * x % W for x in weights{rest})[-units]",
@@ -153,6 +179,7 @@ class _Sharing:
             "1" if gets else "0",
             "count",
             when="r > last_r" if gets else "r < last_r",
+            note=_UNIT,
             r=remainder,
             last_r=last,
         )
@@ -186,6 +213,7 @@ class _Sharing:
             "1" if gets else "0",
             "count",
             when=f"r == last_r and position {comparison} last_position",
+            note=_UNIT,
             r=remainder,
             last_r=last,
             position=self.position,
@@ -217,19 +245,17 @@ class _Sharing:
         **inputs: Input,
     ) -> int:
         """Add a step; Q, W and K, as they stand, are inputs where it names them."""
-        named = set(_NAME.findall(f"{formula} {when or ''}"))
-        standing = {"Q": self.pool, "W": self.total, "K": self.cap_amount or 0, "WAD": WAD}
-        given = {name: value for name, value in standing.items() if name in named}
-        return self.own.step(
-            self.section,
-            symbol,
-            formula,
-            unit,
-            when=when,
-            note=note,
-            expect=expect,
-            **given,
+        known = {
+            "Q": self.pool,
+            "W": self.total,
+            "K": self.cap_amount or 0,
+            "WAD": WAD,
             **inputs,
+        }
+        named = dict.fromkeys(_NAME.findall(f"{formula} {when or ''}"))
+        given = {name: known[name] for name in named if name in known}
+        return self.own.step(
+            self.section, symbol, formula, unit, when=when, note=note, expect=expect, **given
         )
 
 

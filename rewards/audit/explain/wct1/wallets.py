@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rewards.audit.explain.derivation import Derivation, PublishedColumn
+from rewards.audit.explain.derivation import Derivation, PublishedColumn, in_short
 from rewards.audit.explain.wct1.sharing import apportioned
 from rewards.rules.integers import WAD
 from rewards.rules.records import Tier, column_of
+from rewards.rules.wct1.wallet_pay import pools_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rewards.rules.records import Inputs, Wallet, WalletResult
     from rewards.rules.wct1.epoch import Stages
     from rewards.rules.wct1.policy import Parameters
@@ -41,8 +44,49 @@ class WalletExplainer:
             expect=row.amount,
             amount_eligible=from_eligible,
             amount_certified=from_certified,
+            note="both pools together",
         )
+        own.say(*self._sentences(i, row))
         return own
+
+    def _sentences(self, i: int, row: WalletResult) -> Iterator[str]:
+        """Yield the summary of a wallet; those of one kind share it, but for the numbers."""
+        policy = self.parameters.wallets
+        words = "connections and signatures" if policy.activity == "sum" else policy.activity
+        passes = "pass" if policy.threshold_rule == "over" else "reach"
+        limit = f"the threshold of {policy.threshold:,}"
+        if row.reason == "below_threshold":
+            yield f"Its {{activity|count}} {words} do not {passes} {limit}, so it is not paid."
+            return
+        what = {Tier.CERTIFIED: "it is certified", Tier.ELIGIBLE: "it is eligible"}
+        outcome = what.get(row.tier, "but its stake weight is too low, so it is not paid")
+        yield f"Its {{activity|count}} {words} {passes} {limit}; {outcome}."
+        for name in ("eligible", "certified"):
+            yield from self._pool_sentence(i, name)
+        if row.tier is Tier.CERTIFIED and policy.certified_in_eligible_pool:
+            yield "Together {amount|wct}."
+
+    def _pool_sentence(self, i: int, name: str) -> Iterator[str]:
+        pools = self.stages.wallet_pools
+        divided = pools.eligible if name == "eligible" else pools.certified
+        pool = in_short(getattr(self.inputs.header.pools, f"wallets_{name}"), "wct")
+        if not self._is_member(i, name):
+            return
+        if getattr(pools.rows[i], f"weight_{name}") == 0:
+            yield f"Its weight in the {name} pool is 0: it gets nothing from it."
+        elif any(i in leavers for leavers in divided.rounds):
+            cap = in_short(self.parameters.wallets.share_cap or 0, "percent")
+            yield (
+                f"From the {name} pool of {pool} it gets {{amount {name}|wct}}: the cap of {cap}, "
+                "which its weight would pass."
+            )
+        else:
+            yield f"From the {name} pool of {pool} it gets {{amount {name}|wct}}, by its weight."
+
+    def _is_member(self, i: int, name: str) -> bool:
+        tier, policy = self.stages.wallet_pools.rows[i].tier, self.parameters.wallets
+        in_eligible, in_certified = pools_of(tier, policy)
+        return in_eligible if name == "eligible" else in_certified
 
     def column(self, name: str) -> PublishedColumn:
         """Return a column of `wallets.csv`."""
@@ -70,6 +114,7 @@ class WalletExplainer:
             activity_rule=policy.activity,
             signatures=wallet.signatures,
             connections=wallet.connections,
+            note="what the policy counts",
         )
         comparison = ">" if policy.threshold_rule == "over" else ">="
         over = row.reason != "below_threshold"
@@ -81,7 +126,7 @@ class WalletExplainer:
             when=f"activity {comparison} threshold"
             if over
             else f"not activity {comparison} threshold",
-            note=f"threshold_rule {policy.threshold_rule}",
+            note="1: it passes the threshold" if over else "0: it does not pass the threshold",
             activity=active,
             threshold=policy.threshold,
         )
@@ -104,6 +149,7 @@ class WalletExplainer:
             stake_weight=wallet.stake_weight,
             min_stake_certified=policy.min_stake_certified,
             min_stake_eligible=policy.min_stake_eligible,
+            note="over the threshold: the first of these that holds",
         )
 
     def _from_pool(self, own: Derivation, i: int, name: str) -> int:
@@ -112,10 +158,7 @@ class WalletExplainer:
         eligible = name == "eligible"
         weight = row.weight_eligible if eligible else row.weight_certified
         amount = row.amount_eligible if eligible else row.amount_certified
-        member = row.tier is Tier.CERTIFIED or (eligible and row.tier is Tier.ELIGIBLE)
-        if eligible and row.tier is Tier.CERTIFIED and not policy.certified_in_eligible_pool:
-            member = False
-        if not member:
+        if not self._is_member(i, name):
             own.facts[f"{name} pool"] = "not a member"
             return 0
         p, q = policy.eligible_exponent if eligible else policy.certified_exponent
@@ -133,6 +176,7 @@ class WalletExplainer:
                 activity=row.activity,
                 threshold=policy.threshold,
                 ux_wad=wallet.ux_score,
+                note="the activity that counts, times the UX score as a WAD",
             )
         own.step(
             "5",
@@ -140,7 +184,7 @@ class WalletExplainer:
             "iroot(q, m**p * WAD**q // t**p)",
             "ratio",
             expect=weight,
-            note=f"(m/t)^({p}/{q}) as a WAD",
+            note=f"its weight in the {name} pool: (m/t)^({p}/{q}) as a WAD, rounded down",
             m=m,
             p=p,
             q=q,

@@ -73,6 +73,30 @@ function bound(binding, own, values) {
   return "is" in binding ? binding.is : binding;
 }
 
+/** Return a value for a sentence, cut off: `in_short` of explain. */
+function inShort(value, form) {
+  if (form === "count") return grouped(value.toString());
+  const wad = 10n ** 18n;
+  const pad = (number, width) => number.toString().padStart(width, "0");
+  if (form === "percent") {
+    return `${(value * 100n) / wad}.${pad(((value * 10000n) / wad) % 100n, 2)} %`;
+  }
+  const digits = `${grouped((value / wad).toString())}.${pad((value % wad) / 10n ** 14n, 4)}`;
+  return form === "wct" ? `${digits} WCT` : digits;
+}
+
+/** Return a sentence with the values of the steps that it names. */
+function filled(sentence, values) {
+  return sentence.replace(/\{([^|}]+)\|([a-z]+)\}/g, (_, symbol, form) =>
+    inShort(values.get(symbol), form),
+  );
+}
+
+/** Return an integer with its thousands set apart. */
+function grouped(digits) {
+  return digits.replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 /** Return the derivation that a program makes of somebody's own numbers. */
 function expand(program, subject, payoutAddress, own, columns) {
   const values = new Map();
@@ -95,6 +119,7 @@ function expand(program, subject, payoutAddress, own, columns) {
     kind: program.kind,
     subject,
     payout_address: payoutAddress,
+    summary: program.sentences.map((sentence) => filled(sentence, values)),
     facts: Object.fromEntries(facts),
     steps,
     amount: String(values.get(program.amount)),

@@ -31,11 +31,6 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Return an integer with its thousands set apart. */
-function grouped(digits) {
-  return digits.replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
 /** Return base units as WCT, or a WAD as a ratio, exactly. */
 function scaled(text, group = true) {
   const sign = text.startsWith("-") ? "−" : "";
@@ -112,6 +107,7 @@ function derivationBlock(derivation, { head, columns }, open) {
       facts.unshift(["paid to", checksumAddress(derivation.payout_address)]);
     }
     block.append(
+      element("p", { class: "told" }, derivation.summary.join(" ")),
       element(
         "dl",
         { class: "facts" },
