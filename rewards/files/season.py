@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import list_files
-from rewards.files.grammar import parse_address, parse_text
+from rewards.files.grammar import parse_text
+from rewards.files.settlement import read_settlement
 from rewards.files.toml_documents import Document
-from rewards.rules.integers import UINT256_LIMIT
-from rewards.rules.records import Settlement
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rewards.rules.records import Settlement
 
 SEASON_FILE = "rewards.toml"
 SEASON_FORMAT = "wct-season-1"
@@ -91,15 +92,12 @@ class Season:
         """
         findings: list[Finding] = []
         document = Document(self.root / SETTLEMENT_FILE, SETTLEMENT_FILE, findings)
-        chain_id = document.integer("chain_id", low=1, high=UINT256_LIMIT - 1)
-        distributor = document.parse("distributor", parse_address)
-        token = document.parse("token", parse_address)
-        decimals = document.integer("decimals", low=0, high=255)
+        settlement = read_settlement(document)
         if document.readable:
             document.refuse_unknown()
-        if findings or chain_id is None or decimals is None:
+        if findings or settlement is None:
             raise InvalidInput(findings)
-        return Settlement(chain_id, distributor, token, decimals)
+        return settlement
 
     def superseded(self, epoch: int, manifest_hash: str) -> Path:
         """Return where a superseded version of an epoch is kept."""

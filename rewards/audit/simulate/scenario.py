@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.grammar import GrammarError, parse_decimal
-from rewards.files.inputs import policy_values, read_policy
+from rewards.files.policy import policy_values, read_policy
 from rewards.files.toml_documents import Document
 from rewards.rules import RULESETS
 from rewards.rules.integers import UINT256_LIMIT, WAD
