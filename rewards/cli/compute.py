@@ -68,6 +68,9 @@ def command(
                 Finding(str(season.root), "has no inputs yet", "write inputs/000001 first")
             )
         inputs, out, previous = season.inputs(number), season.epoch(number), season.previous(number)
+        if previous and not previous.exists():
+            remedy = f"compute epoch {number - 1} first"
+            raise InvalidInput(Finding(str(previous), "is not published yet", remedy))
     elif out is None:
         raise click.UsageError("say where to publish: --out OUT")
     elif season_folder or epoch:

@@ -33,6 +33,7 @@ from rewards.files.grammar import (
     parse_text,
 )
 from rewards.files.policy import UINT256_MAX, default_policy, policy_values, read_policy
+from rewards.files.settlement import read_settlement
 from rewards.files.toml_documents import Document, canonical_toml
 from rewards.rules.integers import format_decimal
 from rewards.rules.records import (
@@ -42,7 +43,6 @@ from rewards.rules.records import (
     Node,
     NodeScore,
     Pools,
-    Settlement,
     Status,
     Wallet,
     Window,
@@ -285,17 +285,6 @@ def _read_header(source: Document) -> EpochHeader | None:
     if wallets_start is not None and wallets_end is not None:
         wallet_window = Window(wallets_start, wallets_end)
     return EpochHeader(epoch, genesis, window, Pools(*pools), wallet_window, supersedes, reason)
-
-
-def read_settlement(source: Document) -> Settlement | None:
-    """Return the target in a `settlement.toml`; None, with findings, where it is wrong."""
-    chain_id = source.integer("chain_id", low=1, high=UINT256_MAX)
-    distributor = source.parse("distributor", parse_address)
-    token = source.parse("token", parse_address)
-    decimals = source.integer("decimals", low=0, high=255)
-    if chain_id is None or distributor is None or token is None or decimals is None:
-        return None
-    return Settlement(chain_id, distributor, token, decimals)
 
 
 # --- canonical copies ------------------------------------------------------------------------

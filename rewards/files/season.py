@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import list_files
 from rewards.files.grammar import parse_text
-from rewards.files.inputs import read_settlement
+from rewards.files.settlement import read_settlement
 from rewards.files.toml_documents import Document
 
 if TYPE_CHECKING:

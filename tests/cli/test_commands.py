@@ -120,6 +120,11 @@ def test_forgotten_predecessor__is_refused(season: Path, tmp_path: Path) -> None
     assert "--previous" in run.stderr
 
 
+def test_compute__before_its_predecessor__says_which_comes_first(season: Path) -> None:
+    (finding,) = rewards_json("compute", "--season", season, "--epoch", 6, code=2)["findings"]
+    assert finding["remedy"] == "compute epoch 5 first"
+
+
 def test_verify__of_the_season_and_of_one_epoch(season: Path) -> None:
     document = rewards_json("verify", "--season", season)
     assert [epoch["epoch"] for epoch in document["epochs"]] == ["1", "2", "3"]

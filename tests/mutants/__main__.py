@@ -36,11 +36,17 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 PATIENCE = 3
 """Times the processor time of the tests without a mutant; then it counts as noticed: no end."""
 
-RULES = ("tests/rules", "tests/golden")
+RULES = ("tests/rules/test_epoch.py", "tests/golden")
+"""What is quick; the laws and the second program come on top, and are not needed for this."""
+
 TREE = "tests/merkle/test_tree.py"
 # Module, and the tests that are asked, those that know it best first.
 SUBJECTS: dict[str, tuple[str, ...]] = {
-    "rewards.rules.integers": ("tests/rules/test_integers.py", *RULES),
+    "rewards.rules.integers": (
+        "tests/rules/test_integers.py",
+        "tests/rules/test_ledger.py",
+        *RULES,
+    ),
     "rewards.rules.wct1.scores": ("tests/rules/test_scores.py", *RULES),
     "rewards.rules.wct1.lifecycle": ("tests/rules/test_lifecycle.py", *RULES),
     "rewards.rules.wct1.node_pay": ("tests/rules/test_node_pay.py", *RULES),
