@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from eth_abi.abi import encode
 
 from rewards.chain.accounts import developer_account
 from rewards.chain.distributor import Token
@@ -30,7 +31,6 @@ from tests.plan.operator import failed
 from tests.safe.treasury import CHAIN_ID, SAFE, Treasury
 from tests.targets import epochs
 from tests.targets.chain import CREATION, calldata
-from tests.targets.chain import encode as abi_encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class Operator:
 
     def stand_in(self, name: str, types: str, *values: Any) -> str:
         code = bytes.fromhex(CREATION[name][2:])
-        return self.create(code + abi_encode(types.split(","), values))
+        return self.create(code + encode(types.split(","), values))
 
     def mint(self, account: str, amount: int) -> None:
         self.sender.send(Token(self.endpoint, self.token).mint(account, amount))
@@ -140,8 +140,8 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
     code = tmp_path / "airdrop.hex"
     code.write_text(CREATION["StandInAirdrop"] + "\n")
     who = [f"--term={name}={SAFE}" for name in ("admin", "pauser", "reserve")]
-    deploy = ("--target", "airdrop", "--action", "deploy", "--sender", operator.sender.address)
-    deploy = (*deploy, *who, f"--term=creation_code={code}")
+    deploy = ["--target", "airdrop", "--action", "deploy", "--sender", operator.sender.address]
+    deploy += [*who, f"--term=creation_code={code}"]
     earlier: list[str] = []
     for published_epoch, since in ((first, None), (third, first)):
         epoch, words = str(published_epoch.manifest.epoch), ["--since", "1"] if since else []
@@ -278,10 +278,10 @@ def test_reward_manager__records_each_epoch_once(operator: Operator) -> None:
         "StandInRewardManager", "address,address,uint256", SAFE, registry, MAX_REWARDS
     )
     operator.publish(2, contract)
-    propose = ("--target", "reward-manager", "--action", "propose", "--contract", contract)
+    propose = ["--target", "reward-manager", "--action", "propose", "--contract", contract]
     stranger = operator.plan("1", *propose, "--sender", operator.sender.address, code=1)
     assert "is not the owner" in failed(stranger)["reward-manager"]
-    propose = (*propose, "--sender", SAFE)
+    propose += ["--sender", SAFE]
 
     plan = operator.does("1", *propose)
     assert plan.merkle_root is None
