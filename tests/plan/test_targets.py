@@ -26,6 +26,7 @@ from rewards.files.published import PublishedEpoch
 from rewards.targets.kinds import target_for
 from rewards.targets.target import Terms
 from tests.chain.anvil import KEY, running
+from tests.commands import refused, run
 from tests.files.folders import published
 from tests.plan.operator import failed
 from tests.safe.treasury import CHAIN_ID, SAFE, Treasury
@@ -161,6 +162,9 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
         fund = ("--target", "airdrop", "--action", "fund", "--sender", SAFE)
         assert operator.does(epoch, *words, *fund, *named).totals == target.totals
         assert "airdrop" in failed(operator.plan(epoch, *words, *fund, *named, code=1))
+        place: list[object] = [epoch, *words, "--kind", "airdrop", "--season", operator.season]
+        place += ["--rpc", operator.node.url, "--contract", contract, "--out"]
+        assert run("target", *place, operator.treasury.path("claims.json"))["claims"]
         for claim in target.claims(Terms(contract=contract)):
             assert claim.sender == claim.account
             operator.claim_as_payee(claim.account, claim.call)
@@ -176,6 +180,9 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
     pause = ("3", "--since", "1", "--target", "airdrop", "--action", "pause", "--sender", SAFE)
     operator.does(*pause, "--contract", contract)
     assert operator.ask(contract, "paused()") == 1
+    file = operator.treasury.path("claims.json")
+    assert "is paused" in str(refused("target", *place, file))
+    assert not file.exists()
 
 
 def test_airdrop__what_is_refused(operator: Operator, tmp_path: Path) -> None:
@@ -298,3 +305,5 @@ def test_reward_manager__records_each_epoch_once(operator: Operator) -> None:
     assert operator.ask(contract, "lastUpdatedEpoch()") == 2
     contract_without = ("2", "--since", "1", "--target", "reward-manager", "--action", "propose")
     assert isinstance(operator.plan(*contract_without, "--sender", SAFE, code=2), InvalidInput)
+    place = ("--kind", "reward-manager", "--season", operator.season, "--rpc", operator.node.url)
+    assert refused("target", "1", *place, "--out", operator.treasury.path("record.json"))
