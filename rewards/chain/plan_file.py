@@ -65,6 +65,42 @@ ACTIONS = (
     "unpause",
     "veto",
 )
+DEPLOY = "deploy"
+CHANGES = (
+    "setProposer",
+    "setAttester",
+    "setGuardian",
+    "setDelays",
+    "setThreshold",
+    "setCap",
+    "transferAdmin",
+    "acceptAdmin",
+    "retire",
+)
+"""What the admin may change; `schedule` announces exactly the call that `configure` makes."""
+_ALIKE = (
+    "activate",
+    "cancel",
+    "pause",
+    "propose",
+    "retire",
+    "schedule",
+    "sweep",
+    "unpause",
+    "veto",
+)
+FUNCTIONS = {
+    "claim_many": ("claim", "claimMany"),
+    "configure": CHANGES,
+    **{action: (action,) for action in _ALIKE},
+}
+"""What each action calls on an EpochDistributor; `fund` calls the token."""
+RECEIVERS = {
+    "approve(address,uint256)": 0,
+    "transfer(address,uint256)": 0,
+    "transferFrom(address,address,uint256)": 1,
+}
+"""What may be called on the token, and which argument then says who receives."""
 EPOCH_DISTRIBUTOR = "epoch-distributor"
 TARGETS = ("airdrop", EPOCH_DISTRIBUTOR, "reward-manager", "urd")
 
@@ -437,25 +473,40 @@ def _functions() -> dict[str, Mapping[str, Any]]:
 
 
 def _check_meaning(plan: Plan, name: str) -> list[Finding]:
-    """Hold the words of calls of an EpochDistributor against its ABI and against the plan.
+    """Hold the words of a plan for an EpochDistributor against each other and against its ABI.
 
-    The bytes bind values and types alone. An argument under another's name, or a root beside
-    another plan's epochs, would be signed as it stands and read as something else.
+    The bytes bind values and types alone. A sweep under the title of a veto, tokens for somebody
+    else, an argument under another's name or a root beside another plan's epochs would be signed as
+    it stands and read as something else.
     """
     findings: list[Finding] = []
-    if plan.target != EPOCH_DISTRIBUTOR:
+    if plan.target != EPOCH_DISTRIBUTOR or plan.action == DEPLOY:
         return findings
     for number, call in enumerate(plan.calls):
-        if call.to != plan.contract.address:
-            continue
         place = f"calls[{number}]"
-        entry = _functions().get(call.function or "")
-        if entry is None or not _named_as(entry["inputs"], call.arguments):
-            problem = "is no function of EpochDistributor with arguments of these names"
-            findings.append(Finding(name, problem, PLAN_REMEDY, column=f"{place}.function"))
-        elif entry["name"] == "propose":
-            findings += _check_proposal(plan, call, name, place)
+        if call.to == plan.contract.address:
+            findings += _check_call_of_ours(plan, call, name, place)
+        elif not plan.token or call.to != plan.token.address or not _pays(plan.contract, call):
+            problem = f"is neither the contract nor its token, to pay it: not {plan.action}"
+            findings.append(Finding(name, problem, PLAN_REMEDY, column=f"{place}.to"))
     return findings
+
+
+def _check_call_of_ours(plan: Plan, call: PlannedCall, name: str, place: str) -> list[Finding]:
+    entry = _functions().get(call.function or "")
+    if entry is None or not _named_as(entry["inputs"], call.arguments):
+        problem = "is no function of EpochDistributor with arguments of these names"
+        return [Finding(name, problem, PLAN_REMEDY, column=f"{place}.function")]
+    if entry["name"] not in FUNCTIONS.get(plan.action, ()):
+        problem = f"calls {entry['name']}, which is not {plan.action}"
+        return [Finding(name, problem, PLAN_REMEDY, column=f"{place}.function")]
+    return _check_proposal(plan, call, name, place) if entry["name"] == "propose" else []
+
+
+def _pays(contract: PlannedContract, call: PlannedCall) -> bool:
+    """Return whether a call of the token gives or allows something to the contract alone."""
+    place = RECEIVERS.get(call.function or "")
+    return place is not None and call.arguments[place].value == contract.address
 
 
 def _named_as(parameters: Sequence[Mapping[str, Any]], arguments: tuple[Argument, ...]) -> bool:

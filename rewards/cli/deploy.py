@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.cli.asking import ADDRESS, NUMBER, endpoints, unlock_keystore, write_new
+from rewards.cli.asking import ADDRESS, NUMBER, endpoints, write_new
 from rewards.cli.console import answer, json_option, note
 from rewards.errors import CheckFailed, Finding
 from rewards.files.publish import publish
@@ -36,7 +36,11 @@ SETTLEMENT = "settlement.toml"
     help="Where settlement.toml and the deployment's papers are written.",
 )
 @click.option("--keystore", type=click.Path(path_type=Path), help="Test networks: who deploys.")
-@click.option("--env-file", type=click.Path(path_type=Path), help="Sets the key's password.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Sets the keystore's password or, without a keystore, REWARDS_PRIVATE_KEY.",
+)
 @click.option("--safe", type=ADDRESS, help="Plan it for this Safe instead of sending it.")
 @click.option("--sender", type=ADDRESS, help="Plan it for this account instead of sending it.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="The plan's file.")
@@ -47,10 +51,11 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
     """Deploy a distributor, check it, and write settlement.toml for the season.
 
     Where the chain has the deterministic deployment proxy, the address follows from code and
-    configuration. On test networks a keystore may send; anywhere else, and for a Safe, a plan is
-    written, which is signed like every other. Once it is there, run this again without a key: the
-    code (outside of its immutables) and every setting are compared with the configuration, and
-    settlement.toml and what a source verifier such as Sourcify asks for are written.
+    configuration. On test networks a keystore may send, or a key that --env-file sets; anywhere
+    else, and for a Safe, a plan is written, which is signed like every other. Once it is there, run
+    this again without a key: the code (outside of its immutables) and every setting are compared
+    with the configuration, and settlement.toml and what a source verifier such as Sourcify asks for
+    are written.
 
     \b
     Examples:
@@ -133,12 +138,15 @@ def _send(
     from rewards.chain.deployment import has_proxy, transactions
     from rewards.chain.network import require_test_network
     from rewards.chain.sender import Sender
+    from rewards.cli.sending import account_source
 
-    if not options["keystore"]:
-        raise click.UsageError("it is not there yet: say --keystore, or --safe or --sender --plan")
+    if not options["keystore"] and not options["env_file"]:
+        raise click.UsageError(
+            "it is not there yet: say --keystore or --env-file, or --plan with --safe or --sender"
+        )
     for endpoint in opened:
         require_test_network(endpoint)
-    account = unlock_keystore(options["keystore"], options["env_file"])
+    account = account_source(options["keystore"], options["env_file"])()
     sender = Sender(opened[0], account, deployment.chain_id)
     _confirm(sender, yes=options["yes"])
     deterministic = all(has_proxy(endpoint) for endpoint in opened)

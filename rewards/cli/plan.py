@@ -386,7 +386,7 @@ def _show(plan: Plan, verdict: Verdict | None, file: Path) -> None:
     click.echo(f"action     {plan.action} on chain {plan.chain_id}, {plan.contract.address}")
     if plan.epochs:
         click.echo(f"epochs     {plan.epochs.first} to {plan.epochs.last}")
-    for name in ("rise", "outstanding", "amount", "claimed"):
+    for name in ("rise", "outstanding", "amount", "claimed", "total"):
         if name in plan.totals:
             symbol = plan.token.symbol if plan.token else "WCT"
             click.echo(f"{name:<10} {format_wct(plan.totals[name])} {symbol}")

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from rewards.cli.asking import Reporter, endpoints
 from rewards.cli.console import answer, json_option, note
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.writing import write_files
-from rewards.errors import Finding, InvalidInput
+from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.documents import canonical_json
 from rewards.files.grammar import GrammarError, parse_address
 from rewards.files.outputs import sha256
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rewards.targets.target import Target
+
 SHOWN = ("target", "epoch", "since_epoch", "manifest_hash", "contract", "total", "leaves")
-KINDS = ("airdrop", "urd", "reward-manager")
+REWARD_MANAGER = "reward-manager"
+KINDS = ("airdrop", "urd", REWARD_MANAGER)
 """As `rewards.targets.kinds`, which is loaded only when the command runs."""
 
 score_scale_option = click.option(
@@ -40,6 +48,12 @@ score_scale_option = click.option(
 @click.option("--contract", help="The target's contract; for urd it must be settlement.toml's.")
 @score_scale_option
 @click.option(
+    "--rpc",
+    "urls",
+    multiple=True,
+    help="Before it is announced: simulate every claim; with --contract. Repeatable.",
+)
+@click.option(
     "--out",
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -55,6 +69,7 @@ def command(
     first: bool,
     contract: str | None,
     score_scale: str,
+    urls: tuple[str, ...],
     file: Path,
     season_folder: Path | None,
     as_json: bool,
@@ -64,6 +79,7 @@ def command(
     airdrop: WalletConnect's Airdrop, what was earned since the last settlement. urd: Morpho's
     Universal Rewards Distributor, cumulative amounts. reward-manager: WalletConnect's
     RewardManager, a record of node scores that pays nothing. The same epochs give the same bytes.
+    With --rpc nothing is written unless every claim that is still open would be paid.
     """
     from rewards.targets.kinds import target_for
     from rewards.targets.reward_manager import ScoreScale
@@ -75,8 +91,10 @@ def command(
     target = target_for(
         kind, published, before, between=between, first=first, scale=ScoreScale(score_scale)
     )
-    document = target.document(_address(contract))
+    at = _address(contract)
+    document = target.document(at)
     content = canonical_json(document)
+    simulated = _simulate_claims(target, at, urls, Reporter(quiet=as_json)) if urls else {}
     _write(file, content)
     trusted = unlinked([*([before] if before else []), *between, published])
     header = document.get("settlement") or document["metadata"]
@@ -87,6 +105,7 @@ def command(
         **({"root": "0x" + target.root.hex()} if target.root else {}),
         "actions": list(target.actions),
         "trusted": [{"from": str(a), "to": str(b)} for a, b in trusted],
+        **simulated,
     }
 
     def show() -> None:
@@ -96,9 +115,35 @@ def command(
 
     for earlier, later in trusted:
         note(f"taken on trust: that epoch {later} was computed on epoch {earlier}, through others")
-    if kind == "reward-manager":
+    if kind == REWARD_MANAGER:
         note("reward-manager pays nothing: settle the amounts by another target")
     answer(result, as_json=as_json, text=show)
+
+
+def _simulate_claims(
+    target: Target, contract: str | None, urls: Sequence[str], report: Reporter
+) -> dict[str, str]:
+    """Hold what is open against the chain and simulate every claim.
+
+    Raises:
+        CheckFailed: A claim would be refused, or the endpoints disagree.
+    """
+    from rewards.chain.agreement import Sight
+    from rewards.targets.target import Terms
+
+    if target.kind == REWARD_MANAGER:
+        raise click.UsageError("reward-manager has no claims to simulate: leave --rpc out")
+    with endpoints(urls) as opened:
+        sight = Sight.at_final_block(opened, target.settling.chain_id, report)
+        terms = Terms(contract=contract)
+        checks = sight.read(
+            "claims", lambda endpoint, at: target.check("claim", terms, endpoint, at)
+        )
+    if checks.findings:
+        raise CheckFailed(checks.findings)
+    for said in checks.notes:
+        note(f"note: {said}")
+    return {"claims": "every open one passes", "block": str(sight.block.number)}
 
 
 def _between(since: PublishedEpoch | None, published: PublishedEpoch) -> list[PublishedEpoch]:

@@ -26,6 +26,7 @@ from rewards.chain.distributor import (
 from rewards.chain.errors import Reverted
 from rewards.chain.op_stack import fee_beside_execution
 from rewards.chain.plan_file import (
+    CHANGES,
     EPOCH_DISTRIBUTOR,
     Caps,
     EpochRange,
@@ -77,18 +78,6 @@ GAS_PER_ATTESTATION = 60_000
 
 URGENT = ("cancel", "pause", "unpause", "veto")
 """Actions that look at the latest block: what they are about may not be final yet."""
-CHANGES = (
-    "setProposer",
-    "setAttester",
-    "setGuardian",
-    "setDelays",
-    "setThreshold",
-    "setCap",
-    "transferAdmin",
-    "acceptAdmin",
-    "retire",
-)
-"""What the admin may change; `schedule` announces exactly the call that `configure` makes."""
 
 
 @dataclass(frozen=True, slots=True)

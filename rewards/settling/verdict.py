@@ -73,9 +73,12 @@ class Verdict:
             self.passed(name, good)
             return
         shown = [str(finding) for finding in findings[:SHOWN]]
+        remedy = findings[0].remedy
+        if all(finding.remedy == remedy for finding in findings):  # said once, as what to do
+            shown = [line.removesuffix(f"; {remedy}") for line in shown]
         if len(findings) > SHOWN:
             shown.append(f"and {len(findings) - SHOWN} more")
-        self.failed(name, " | ".join(shown), findings[0].remedy)
+        self.failed(name, " | ".join(shown), remedy)
 
     def refused(self, name: str, error: RewardsError) -> None:
         """Record a check that could not be made, or failed as a whole."""

@@ -235,6 +235,27 @@ def test_keystore_on_a_test_network__deploys_at_the_foreseen_address(
     assert json.loads(again.stdout)["transaction"] is None
 
 
+def test_key_in_a_file__deploys_and_is_told_nowhere(
+    node: Anvil, deployed_token: str, tmp_path: Path
+) -> None:
+    deployment = replace(deployment_of(deployed_token), salt=b"\2" * 32)
+    config, env_file = tmp_path / "deploy.toml", tmp_path / "key.env"
+    config.write_bytes(deploy_toml(deployment))
+    env_file.write_text(f"REWARDS_PRIVATE_KEY=0x{KEY.hex()}\n")
+    season = season_in(tmp_path / "season")
+    place = ["--config", config, "--rpc", node.url, "--season", season]
+    without = run(*place, "--yes")
+    assert without.exit_code == 2
+    done = run(*place, "--env-file", env_file, "--yes", "--json")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert json.loads(done.stdout)["distributor"] == deployment.deterministic_address
+    written = b"".join(path.read_bytes() for path in season.rglob("*") if path.is_file())
+    assert KEY.hex() not in done.output + written.decode()
+    env_file.write_text("REWARDS_PRIVATE_KEY=0x12\n")
+    wrong = run(*place[:-1], season_in(tmp_path / "other"), "--env-file", env_file, "--yes")
+    assert wrong.exit_code == 0, "it is there already: no key is asked for"
+
+
 def test_plan_for_a_safe__creates_the_same_contract_whoever_sends_it(
     node: Anvil, deployed_token: str, tmp_path: Path
 ) -> None:

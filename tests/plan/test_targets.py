@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from eth_abi.abi import encode
 
 from rewards.chain.accounts import developer_account
 from rewards.chain.distributor import Token
@@ -25,12 +26,12 @@ from rewards.files.published import PublishedEpoch
 from rewards.targets.kinds import target_for
 from rewards.targets.target import Terms
 from tests.chain.anvil import KEY, running
+from tests.commands import refused, run
 from tests.files.folders import published
 from tests.plan.operator import failed
 from tests.safe.treasury import CHAIN_ID, SAFE, Treasury
 from tests.targets import epochs
 from tests.targets.chain import CREATION, calldata
-from tests.targets.chain import encode as abi_encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ class Operator:
 
     def stand_in(self, name: str, types: str, *values: Any) -> str:
         code = bytes.fromhex(CREATION[name][2:])
-        return self.create(code + abi_encode(types.split(","), values))
+        return self.create(code + encode(types.split(","), values))
 
     def mint(self, account: str, amount: int) -> None:
         self.sender.send(Token(self.endpoint, self.token).mint(account, amount))
@@ -140,8 +141,8 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
     code = tmp_path / "airdrop.hex"
     code.write_text(CREATION["StandInAirdrop"] + "\n")
     who = [f"--term={name}={SAFE}" for name in ("admin", "pauser", "reserve")]
-    deploy = ("--target", "airdrop", "--action", "deploy", "--sender", operator.sender.address)
-    deploy = (*deploy, *who, f"--term=creation_code={code}")
+    deploy = ["--target", "airdrop", "--action", "deploy", "--sender", operator.sender.address]
+    deploy += [*who, f"--term=creation_code={code}"]
     earlier: list[str] = []
     for published_epoch, since in ((first, None), (third, first)):
         epoch, words = str(published_epoch.manifest.epoch), ["--since", "1"] if since else []
@@ -161,6 +162,9 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
         fund = ("--target", "airdrop", "--action", "fund", "--sender", SAFE)
         assert operator.does(epoch, *words, *fund, *named).totals == target.totals
         assert "airdrop" in failed(operator.plan(epoch, *words, *fund, *named, code=1))
+        place: list[object] = [epoch, *words, "--kind", "airdrop", "--season", operator.season]
+        place += ["--rpc", operator.node.url, "--contract", contract, "--out"]
+        assert run("target", *place, operator.treasury.path("claims.json"))["claims"]
         for claim in target.claims(Terms(contract=contract)):
             assert claim.sender == claim.account
             operator.claim_as_payee(claim.account, claim.call)
@@ -176,6 +180,9 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
     pause = ("3", "--since", "1", "--target", "airdrop", "--action", "pause", "--sender", SAFE)
     operator.does(*pause, "--contract", contract)
     assert operator.ask(contract, "paused()") == 1
+    file = operator.treasury.path("claims.json")
+    assert "is paused" in str(refused("target", *place, file))
+    assert not file.exists()
 
 
 def test_airdrop__what_is_refused(operator: Operator, tmp_path: Path) -> None:
@@ -278,10 +285,10 @@ def test_reward_manager__records_each_epoch_once(operator: Operator) -> None:
         "StandInRewardManager", "address,address,uint256", SAFE, registry, MAX_REWARDS
     )
     operator.publish(2, contract)
-    propose = ("--target", "reward-manager", "--action", "propose", "--contract", contract)
+    propose = ["--target", "reward-manager", "--action", "propose", "--contract", contract]
     stranger = operator.plan("1", *propose, "--sender", operator.sender.address, code=1)
     assert "is not the owner" in failed(stranger)["reward-manager"]
-    propose = (*propose, "--sender", SAFE)
+    propose += ["--sender", SAFE]
 
     plan = operator.does("1", *propose)
     assert plan.merkle_root is None
@@ -298,3 +305,5 @@ def test_reward_manager__records_each_epoch_once(operator: Operator) -> None:
     assert operator.ask(contract, "lastUpdatedEpoch()") == 2
     contract_without = ("2", "--since", "1", "--target", "reward-manager", "--action", "propose")
     assert isinstance(operator.plan(*contract_without, "--sender", SAFE, code=2), InvalidInput)
+    place = ("--kind", "reward-manager", "--season", operator.season, "--rpc", operator.node.url)
+    assert refused("target", "1", *place, "--out", operator.treasury.path("record.json"))

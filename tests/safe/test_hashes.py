@@ -18,12 +18,16 @@ from rewards.merkle.keccak import keccak256
 from tests.safe.evm import RECORDER, Chain, code_of
 from tests.safe.plans import CHAIN_ID, NONCE, PLANS, SAFE
 
+HANDLER = "CompatibilityFallbackHandler"
 CODE_HASHES = {
     ("Safe", "1.3.0"): "bba688fbdb21ad2bb58bc320638b43d94e7d100f6f3ebaab0a4e4de6304b1c2e",
     ("Safe", "1.4.1"): "1fe2df852ba3299d6534ef416eefa406e56ced995bca886ab7a553e6d0c5e1c4",
     ("Safe", "1.5.0"): "dda019cbd7c867a533a2a86e5c53434fdc50b13122b5a5ddb4a8df61b31c20f2",
+    (HANDLER, "1.3.0"): "03e69f7ce809e81687c69b19a7d7cca45b6d551ffdec73d9bb87178476de1abf",
+    (HANDLER, "1.4.1"): "7c6007a5d711cea8dfd5d91f5940ec29c7f200fe511eb1fc1397b367af3c42f9",
+    (HANDLER, "1.5.0"): "3c6a85bcf7b563daa624b884b4e9a1b9fa5371edde7be945d998071a48f28bbc",
 }
-"""`codeHash` of the canonical deployments of Safe in @safe-global/safe-deployments 1.37.63."""
+"""`codeHash` of their canonical deployments in @safe-global/safe-deployments 1.37.63."""
 OWNER = Account.from_key(keccak256(b"a key for tests only"))
 
 

@@ -9,11 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rewards.chain.plan_file import EpochRange, Plan, PlannedCall, plan_digest
+from rewards.chain.plan_file import (
+    EpochRange,
+    Plan,
+    PlannedCall,
+    call_document,
+    plan_digest,
+)
 from rewards.errors import InvalidInput, InvariantBroken
 from rewards.files.documents import canonical_json
 from rewards.merkle.keccak import keccak256
-from tests.safe.plans import DISTRIBUTOR, PLANS, SINGLE, plan, propose
+from tests.safe.plans import (
+    DISTRIBUTOR,
+    PLANS,
+    SINGLE,
+    TOKEN,
+    account,
+    entry,
+    plan,
+    propose,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,6 +240,46 @@ def test_our_contract__called_by_an_unknown_function__is_refused() -> None:
     call = PlannedCall(DISTRIBUTOR, 0, bytes.fromhex("12345678"), None, ())
     with pytest.raises(InvariantBroken, match="is no function of EpochDistributor"):
         plan("sweep", call).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("action", "function", "values"),
+    [
+        ("veto", "sweep", (TOKEN,)),
+        ("pause", "unpause", (True, True)),
+        ("configure", "sweep", (TOKEN,)),
+        ("fund", "activate", (1, 1)),
+        ("claim_many", "setRecipient", (account(1),)),
+    ],
+)
+def test_one_step_under_the_title_of_another__is_refused(
+    action: str, function: str, values: tuple[object, ...]
+) -> None:
+    call = PlannedCall.of(DISTRIBUTOR, entry("EpochDistributor", function), values)
+    document = {**DOCUMENT, "action": action, "calls": [call_document(call)]}
+    (line,) = refusals(sealed(document))
+    assert f"calls[0].function: calls {function}, which is not {action}" in line
+
+
+@pytest.mark.parametrize(
+    ("to", "function", "values"),
+    [
+        (TOKEN, "transfer", (account(1), 5)),
+        (TOKEN, "transferFrom", (DISTRIBUTOR, account(1), 5)),
+        (TOKEN, "approve", (account(1), 5)),
+        (TOKEN, "mint", (DISTRIBUTOR, 5)),
+        (account(2), "transfer", (DISTRIBUTOR, 5)),
+    ],
+)
+def test_tokens_for_anybody_but_the_contract__are_refused(
+    to: str, function: str, values: tuple[object, ...]
+) -> None:
+    call = PlannedCall.of(to, entry("TestToken", function), values)
+    document = {**DOCUMENT, "action": "fund", "calls": [call_document(call)]}
+    (line,) = refusals(sealed(document))
+    assert "is neither the contract nor its token, to pay it: not fund" in line
+    good = PlannedCall.of(TOKEN, entry("TestToken", "transfer"), (DISTRIBUTOR, 5))
+    Plan.from_bytes(sealed({**document, "calls": [call_document(good)]}))
 
 
 def test_deployment__has_neither_callee_nor_function() -> None:

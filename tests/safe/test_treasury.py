@@ -17,12 +17,13 @@ from rewards.chain.network import JsonRpc
 from rewards.chain.safe.deployments import VERSIONS
 from rewards.chain.safe.export import safe_tx_of
 from rewards.chain.safe.hashes import DELEGATECALL
+from rewards.errors import CheckFailed
 from tests.builders import address
 from tests.chain.anvil import KEY, running
-from tests.commands import run
+from tests.commands import refused, run
 from tests.plan.operator import PASSWORD, Operator
-from tests.plan.world import BURST, DELAY, World
-from tests.safe.treasury import CHAIN_ID, SAFE, Treasury
+from tests.plan.world import ATTESTERS, BURST, DELAY, World
+from tests.safe.treasury import CHAIN_ID, COUNCIL, SAFE, Treasury
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,7 @@ def operator(
             treasury=SAFE,
             proposers=(SAFE,),
             guardians=tuple(sorted((SAFE, SECOND_GUARDIAN))),
+            attesters=tuple(sorted((COUNCIL, *(one.address.lower() for one in ATTESTERS)))),
         )
         file = tmp_path / "deploy.toml"
         file.write_bytes(deploy_toml(Deployment(CHAIN_ID, config, bytes(32))))
@@ -141,6 +143,30 @@ def test_season__from_the_deployment_to_the_last_sweep(operator: Office) -> None
     operator.travel(3)
     does("--action", "retire")
     assert contract.settings().retired
+
+
+def test_proposal__is_attested_by_a_safe(operator: Office) -> None:
+    """A council that is a Safe signs on its owners' devices; contract and commands accept it."""
+    world, place = operator.world, operator.place
+    council = Treasury.create(
+        operator.node, operator.folder / "council", operator.treasury.version, COUNCIL
+    )
+    world.publish(1, {address(1): 5})
+    operator.does("--action", "fund", 1, "--sender", SAFE)
+    to_sign, file = council.path("to-sign.json"), council.path("attestation.json")
+    digest = run("attest", 1, *place, "--typed-data", "--out", to_sign)["digest"]
+    signature = council.sign_message(bytes.fromhex(digest[2:]))
+    words = ("attest", 1, *place, "--attester", COUNCIL, "--out", file, "--signature")
+    wrong = refused(*words, "0x" + signature[:-1].hex() + "1d")
+    assert isinstance(wrong, CheckFailed)
+    run(*words, "0x" + signature.hex())
+    attested = [*operator.attest(1, 1), "--attestations", file]
+    counted = run("verify", 1, *place, *attested)
+    assert sorted(counted["attestations"]["good"]) == sorted(
+        (COUNCIL, ATTESTERS[1].address.lower())
+    )
+    operator.does("--action", "propose", 1, "--sender", SAFE, *attested)
+    assert world.distributor.pending().status is ProposalStatus.PENDING
 
 
 def test_fund__takes_from_a_funder_who_allowed_it(operator: Office) -> None:

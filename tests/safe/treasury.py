@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 CHAIN_ID = 10
 """A chain of Safe's list, so that MultiSendCallOnly has an address there."""
 SAFE = "0x5afe000000000000000000000000000000007ea5"
+COUNCIL = "0x5afe00000000000000000000000000000000a77e"
+"""Another Safe, which attests: it has no key, and signs as ERC-1271 says."""
+HANDLER = "0x5afe00000000000000000000000000000000fa11"
+"""Safe's CompatibilityFallbackHandler, which answers `isValidSignature` for a Safe."""
 OWNERS = sorted(
     (Account.from_key(keccak256(b"owner %d of the treasury" % number)) for number in (1, 2)),
     key=lambda owner: int(owner.address, 16),
@@ -48,20 +52,21 @@ class Treasury:
     node: Anvil
     folder: Path
     version: str
+    safe: str = SAFE
     files: int = field(default=0)
 
     @classmethod
-    def create(cls, node: Anvil, folder: Path, version: str) -> Treasury:
+    def create(cls, node: Anvil, folder: Path, version: str, safe: str = SAFE) -> Treasury:
         folder.mkdir(exist_ok=True)
-        treasury = cls(node, folder, version)
-        node.ask("anvil_setCode", SAFE, "0x" + code_of("Safe", version).hex())
-        for address in multi_send_addresses(CHAIN_ID, version):
-            code = code_of("MultiSendCallOnly", version)
-            node.ask("anvil_setCode", address, "0x" + code.hex())
+        treasury = cls(node, folder, version, safe)
+        codes = dict.fromkeys(multi_send_addresses(CHAIN_ID, version), "MultiSendCallOnly")
+        codes |= {safe: "Safe", HANDLER: "CompatibilityFallbackHandler"}
+        for address, contract in codes.items():
+            node.ask("anvil_setCode", address, "0x" + code_of(contract, version).hex())
         types = ("address[]", "uint256", "address", "bytes", *["address"] * 2, "uint256", "address")
         who = [owner.address for owner in OWNERS]
-        values = (who, 2, ZERO_ADDRESS, b"", ZERO_ADDRESS, ZERO_ADDRESS, 0, ZERO_ADDRESS)
-        treasury.send(SAFE, f"setup({','.join(types)})", types, values)
+        values = (who, 2, ZERO_ADDRESS, b"", HANDLER, ZERO_ADDRESS, 0, ZERO_ADDRESS)
+        treasury.send(safe, f"setup({','.join(types)})", types, values)
         return treasury
 
     def path(self, name: str) -> Path:
@@ -78,9 +83,9 @@ class Treasury:
     def carry_out(self, plan_file: Path) -> Plan:
         """Export, verify, sign and execute a plan; return it."""
         plan, nonce = Plan.from_bytes(plan_file.read_bytes()), self.nonce
-        place = ("--safe", SAFE, "--nonce", nonce)
+        place = ("--safe", self.safe, "--nonce", nonce)
         batch, safe_tx, pending = (self.path(f"{n}.json") for n in ("batch", "safe-tx", "pending"))
-        run("safe", "export", plan_file, "--safe", SAFE, "--out", batch)
+        run("safe", "export", plan_file, "--safe", self.safe, "--out", batch)
         options = (*place, "--safe-version", self.version)
         exported = run("safe", "export", plan_file, *options, "--out", safe_tx)
         statement, findings = read_statement(safe_tx.read_bytes(), "safe-tx")
@@ -88,7 +93,7 @@ class Treasury:
         assert statement is not None
         tx = statement.tx
         assert tx is not None
-        pending.write_bytes(EXPORTS["service v1"](tx, CHAIN_ID, SAFE))
+        pending.write_bytes(EXPORTS["service v1"](tx, CHAIN_ID, self.safe))
         stated = exported["hashes"]
         for file in (batch, safe_tx, pending):
             verdict = run("safe", "verify", file, "--plan", plan_file, *place)
@@ -106,15 +111,20 @@ class Treasury:
         signatures = b"".join(bytes(one.unsafe_sign_hash(digest).signature) for one in OWNERS)
         types = (*TX_TYPES, "bytes")
         values = (*self._values(tx), signatures)
-        receipt = self.send(SAFE, f"execTransaction({','.join(types)})", types, values)
+        receipt = self.send(self.safe, f"execTransaction({','.join(types)})", types, values)
         marks = [
             (log["topics"] + [log["data"]])[:2]
             for log in receipt["logs"]
-            if log["address"] == SAFE and log["topics"][0] == EXECUTED
+            if log["address"] == self.safe and log["topics"][0] == EXECUTED
         ]
         # Since 1.4.1 the hash is indexed.
         assert [(mark[0], mark[1][:66]) for mark in marks] == [(EXECUTED, "0x" + digest.hex())]
         self.node.finalize()
+
+    def sign_message(self, digest: bytes) -> bytes:
+        """Have both owners sign a digest in the Safe's name; return the signature. ERC-1271."""
+        message = self.view("getMessageHash(bytes)", ("bytes",), (digest,))
+        return b"".join(bytes(one.unsafe_sign_hash(message).signature) for one in OWNERS)
 
     # --- the Safe itself -------------------------------------------------------------------------
 
@@ -125,7 +135,7 @@ class Treasury:
 
     def view(self, function: str, types: tuple[str, ...], values: tuple[object, ...]) -> bytes:
         """Return the one word that a view of the Safe returns."""
-        request = {"to": SAFE, "data": _calldata(function, types, values)}
+        request = {"to": self.safe, "data": _calldata(function, types, values)}
         returned = bytes.fromhex(self.node.ask("eth_call", request, "latest")[2:])
         (word,) = decode(["bytes32"], returned)
         return bytes(word)

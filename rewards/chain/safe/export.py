@@ -52,7 +52,7 @@ def _refusals(plan: Plan, safe: str) -> list[Finding]:
         place = f"calls[{number}].to"
         if call.to is None:
             problem = "creates a contract, which a Safe cannot do by a call"
-            remedy = "plan the deployment through a factory contract"
+            remedy = "send this one from a key: whoever creates the contract gets no right in it"
             findings.append(Finding("plan", problem, remedy, column=place))
         elif call.to == safe:
             problem = "calls the Safe itself, which would change its own settings"
