@@ -56,7 +56,13 @@ def listed_ids(
     shown = engine.fetch(counted.order_by(ibis.asc("id")).limit(LISTED))
     total = engine.fetch(counted.aggregate(n=counted.count(), rows=counted.n.sum().fill_null(0)))
     findings = [
-        Finding(label, f"{problem} ({n} row{'s' if n != 1 else ''})", remedy, column=column, value=str(name))
+        Finding(
+            label,
+            f"{problem} ({n} row{'s' if n != 1 else ''})",
+            remedy,
+            column=column,
+            value=str(name),
+        )
         for name, n in shown
     ]
     return [*findings, *_total(label, int(total[0][0]), len(shown), problem, remedy)]
