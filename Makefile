@@ -7,14 +7,14 @@ NODE_MODULES := contracts_abi/node_modules/.package-lock.json
 .PHONY: help demo test lint types system test-all benchmark-measure unit contracts differential fuzz faults mutations mutants report-library benchmarks lock clean
 
 help:  ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime  ## Rehearse the sample season on an embedded chain: the main job, end to end
+demo: $(VENV)/.runtime  ## The whole job on the sample season: telemetry to tokens claimed
 	$(BIN)/python scripts/demo.py build/demo
 
-test: lint types unit  ## Everything: format, lint, strict types, every test
+test: lint types unit  ## Format, lint, strict types, every test that needs Python alone
 
-test-all: test system  ## And what needs Debian's Chromium and Java: the report in a browser, Spark on a cluster
+test-all: test system  ## And what needs Debian's Chromium and Java: a browser, a Spark cluster
 
 system: $(VENV)/.system $(NODE_MODULES)
 	$(BIN)/python -m pytest -m system tests/report

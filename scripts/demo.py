@@ -3,6 +3,7 @@
 python scripts/demo.py [FOLDER]     FOLDER: where the season is copied to, by default build/demo
 """
 
+import io
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,17 +18,25 @@ from rewards.sample.telemetry import NODE_FILES, WALLET_FILES, write_telemetry
 MARK = ".made-by-the-demo"
 
 
-def run(*arguments: str, log: Path | None = None) -> None:
-    """Run a command of `rewards`, into a log if one is given; leave if it fails."""
+def run(*arguments: str) -> None:
+    """Run a command of `rewards`; leave with its exit code if it fails."""
     sys.argv = ["rewards", *arguments]
     try:
-        if log is None:
-            main()
-        with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
-            main()
+        main()
     except SystemExit as leaving:
         if leaving.code:
-            sys.exit(f"rewards {' '.join(arguments)}: see {log}" if log else leaving.code)
+            raise
+
+
+def run_quietly(*arguments: str) -> None:
+    """Run a command of `rewards` whose output is shown only if it fails."""
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            run(*arguments)
+    except SystemExit:
+        print(said.getvalue(), file=sys.stderr)
+        raise
 
 
 def measure(
@@ -37,12 +46,12 @@ def measure(
     out, scores = season / "measured" / telemetry.name / kind, f"{kind[:-1]}_scores.csv"
     options = [word for option, name in files.items() for word in (option, str(telemetry / name))]
     options += ["--start", format_time(window.start), "--end", format_time(window.end)]
-    run("measure", kind, *options, "--out", str(out), log=season / "measured.log")
+    run_quietly("measure", kind, *options, "--out", str(out))
     sample = season / "inputs" / telemetry.name / scores
     if sample.read_bytes() != (out / scores).read_bytes():
-        sys.exit(f"{out / scores} is not what the sample season was published with")
+        sys.exit(f"{out / scores} is not the {sample} of the sample")
     shutil.copy(out / scores, sample)
-    print(f"  {out / scores}, from {', '.join(files.values())}", flush=True)
+    print(f"  {out / scores}", flush=True)
 
 
 if __name__ == "__main__":
@@ -58,7 +67,7 @@ if __name__ == "__main__":
             measure("wallets", WALLET_FILES, made.folder, made.header.wallet_window, root)
     print("\nCompute: from the scores to the amounts, each epoch on the one before", flush=True)
     for _ in Season.open(root).with_inputs():
-        run("compute", "--season", str(root), log=root / "computed.log")
+        run_quietly("compute", "--season", str(root))
     print("\nVerify: every byte again, from the published folders", flush=True)
     run("verify", "--season", str(root))
     print("\nRehearse: the last two epochs in one proposal, down to the last claim", flush=True)

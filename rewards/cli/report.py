@@ -19,12 +19,13 @@ from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.publish import write_file
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
-from rewards.measure.explain import overrides_of
+from rewards.measure.explain import measurement_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rewards.audit.report.settlement import Receipt
+    from rewards.measure.explain import Measurement
 
 RANGE = 31
 """Epochs that the statement spans by default, this one included: a month of daily ones."""
@@ -90,14 +91,14 @@ def command(
     around = _surroundings(published, previous or located.previous, first)
     path = target or around.target
     _require_outside(path, published.folder)
-    overrides = _overrides(published, measured, around.measured)
+    measurement = _measurement(published, measured, around.measured)
     source = read_source(
         published,
         PublishedEpoch(around.previous) if around.previous else None,
         around.receipts,
         around.before,
     )
-    content = report_of(source, around.season, overrides)
+    content = report_of(source, around.season, measurement)
     try:
         write_file(path, content)
     except OSError as error:
@@ -122,7 +123,7 @@ def command(
             "identities": str(len(source.statement.identities)),
         },
         "receipts": [receipt.name for receipt in around.receipts],
-        "overrides": None if overrides is None else [str(o["node_id"]) for o in overrides],
+        "measurement": _measurement_json(measurement),
         "findings": [finding.as_json() for finding in source.statement.findings],
     }
     answer(document, as_json=as_json, text=lambda: _show(document))
@@ -153,17 +154,17 @@ def _surroundings(
     )
 
 
-def _overrides(
+def _measurement(
     published: PublishedEpoch, named: Path | None, found: Path | None
-) -> Sequence[Mapping[str, Any]] | None:
-    """Return the epoch's scores by override; None where its measurement is not at hand.
+) -> Measurement | None:
+    """Return what is known of how the epoch's scores were measured.
 
     Raises:
-        CheckFailed: The folder that was named did not measure the epoch's scores.
+        CheckFailed: The folder that was named did not measure them.
     """
     folder = named or (found if found and found.is_dir() else None)
-    overrides = overrides_of(folder, published) if folder else None
-    if named and overrides is None:
+    measurement = measurement_of(folder, published) if folder else None
+    if named and measurement and not measurement.is_paid:
         raise CheckFailed(
             Finding(
                 str(named),
@@ -171,7 +172,17 @@ def _overrides(
                 "name the folder of `measure nodes` that they come from",
             )
         )
-    return overrides
+    return measurement
+
+
+def _measurement_json(measurement: Measurement | None) -> dict[str, Any] | None:
+    if measurement is None:
+        return None
+    return {
+        "folder": measurement.folder,
+        "is_paid": measurement.is_paid,
+        "overrides": list(measurement.overrides),
+    }
 
 
 def _range_before(season: Season, number: int, first: str | None) -> list[Path]:
@@ -200,7 +211,10 @@ def _show(document: dict[str, Any]) -> None:
     click.echo(f"epoch {document['epoch']}: recomputed and equal, every byte")
     if document["compared_with"] is None:
         click.echo("without a predecessor: give --previous to show what changed")
-    for node_id in document["overrides"] or ():
-        click.echo(f"score by override, not as measured: {node_id}")
+    if measurement := document["measurement"]:
+        if not measurement["is_paid"]:
+            click.echo(f"the scores are not those of {measurement['folder']}")
+        for override in measurement["overrides"]:
+            click.echo(f"score by override, not as measured: {override['node_id']}")
     click.echo(f"report  {document['report']}  ({int(str(document['bytes'])):,} bytes)")
     click.echo("next: open it in a browser; nothing else is needed")

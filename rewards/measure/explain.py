@@ -42,6 +42,9 @@ OPERATOR_NUMBERS = OPERATOR_EVIDENCE_HEADER[2:-1]
 FILE_LIMIT = 1 << 28
 """Bytes of the largest file that is read here."""
 
+SECTIONS = {"window": dict, "config": dict, "voters": dict, "inputs": dict, "overrides": list}
+"""What is read of a manifest."""
+
 Row = dict[str, str]
 
 
@@ -173,6 +176,10 @@ def _node_evidence(folder: Path, node_id: str, manifest: dict[str, Any]) -> Node
     override = next((o for o in manifest["overrides"] if o["node_id"] == node_id), None)
     steps = _steps(row, operators, lost, manifest)
     _require_agreement(folder, node_id, steps, override["measured"] if override else score)
+    if override and override["published"] != {
+        n: v for n, v in (score or {}).items() if n != "node_id"
+    }:
+        raise ValueError(f"the override of {node_id} is not the score")
     return NodeEvidence(
         node_id,
         str(folder),
@@ -224,24 +231,33 @@ def paid_evidence(
     return found
 
 
-def overrides_of(folder: Path, published: PublishedFolder) -> list[Mapping[str, Any]] | None:
-    """Return the overrides among an epoch's scores; None if the folder did not measure them.
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a measured folder says of an epoch's scores.
+
+    Attributes:
+        folder: The measured folder.
+        is_paid: Whether the epoch was computed from exactly these scores.
+        overrides: The scores among them that somebody answers for: who, why, what was measured.
+    """
+
+    folder: str
+    is_paid: bool
+    overrides: Sequence[Mapping[str, Any]]
+
+
+def measurement_of(folder: Path, published: PublishedFolder) -> Measurement:
+    """Return what a measured folder says of an epoch's scores.
 
     Raises:
-        CheckFailed: It is no folder of `measure nodes`.
+        CheckFailed: It is no folder of `measure nodes`, or the epoch's scores are altered.
     """
     manifest = read_manifest(folder)
-    if PAID_SCORES not in published.manifest.files or not _is_window(manifest["window"], published):
-        return None
-    scores = read_bytes(folder / SCORES, str(folder / SCORES), FILE_LIMIT)
-    if scores != published.read(PAID_SCORES, FILE_LIMIT):
-        return None
-    return list(manifest["overrides"])
-
-
-def read_overrides(folder: Path) -> list[Mapping[str, Any]]:
-    """Return the overrides of a measured folder, for reports: who, why, and what was measured."""
-    return list(read_manifest(folder)["overrides"])
+    is_paid = PAID_SCORES in published.manifest.files and _is_window(manifest["window"], published)
+    if is_paid:
+        scores = read_bytes(folder / SCORES, str(folder / SCORES), FILE_LIMIT)
+        is_paid = scores == published.read(PAID_SCORES, FILE_LIMIT)
+    return Measurement(str(folder), is_paid, manifest["overrides"] if is_paid else ())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -253,7 +269,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     name = str(folder / MANIFEST)
     manifest = parse_json(read_bytes(folder / MANIFEST, name, FILE_LIMIT), name)
     is_ours = (manifest.get("format"), manifest.get("kind")) == (MANIFEST_FORMAT, "nodes")
-    if not is_ours or not {"window", "config", "voters", "inputs", "overrides"} <= set(manifest):
+    if not is_ours or any(not isinstance(manifest.get(n), kind) for n, kind in SECTIONS.items()):
         raise CheckFailed(
             Finding(name, "is not of `measure nodes`", "name the folder that it published")
         )
@@ -269,7 +285,7 @@ def _require_numbers(rows: Iterable[Row], names: Iterable[str]) -> None:
 
 def _is_window(measured: Mapping[str, str], published: PublishedFolder) -> bool:
     document = published.manifest.document
-    return (measured["start"], measured["end"]) == (document["start"], document["end"])
+    return (measured.get("start"), measured.get("end")) == (document["start"], document["end"])
 
 
 def _require_window(folder: Path, measured: Mapping[str, str], published: PublishedFolder) -> None:
@@ -280,7 +296,7 @@ def _require_window(folder: Path, measured: Mapping[str, str], published: Publis
                 f"is of another window than epoch {published.manifest.epoch}",
                 "name the folder that its scores come from",
                 column="window",
-                value=f"{measured['start']} to {measured['end']}",
+                value=f"{measured.get('start')} to {measured.get('end')}",
             )
         )
 

@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,7 @@ def table_of(rows: int, results: Sequence[tuple[str, Path, dict[str, str]]]) -> 
     lines = [
         (
             f"{rows:,} probes of {ORACLES} oracles on {NODES} nodes in {SECONDS // 60:,} slots,"
-            f" {os.cpu_count()} cores:"
+            f" {os.cpu_count()} cores, DuckDB {version('duckdb')}, pandas {version('pandas')}:"
         ),
         "",
         "| | probes | all, s | sums, votes, coverage, s | processor, s | peak, MiB | factor |",

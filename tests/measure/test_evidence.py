@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from rewards.cli.measure import command
 from rewards.errors import CheckFailed, InvalidInput
-from rewards.measure.explain import node_evidence, read_overrides
+from rewards.measure.explain import node_evidence, read_manifest
 from tests.measure.telemetry import (
     PROBE_SCHEMA,
     START,
@@ -123,7 +123,7 @@ def test_an_override_supplies_or_replaces_a_row(tmp_path: Path) -> None:
         "override",
         "override",
     ]
-    recorded = read_overrides(out)
+    recorded = read_manifest(out)["overrides"]
     common = {"reason": "Oracles were moved", "approved_by": "A. Person"}
     assert recorded == [
         {

@@ -211,7 +211,7 @@ def reported(epoch: Path, target: Path, *options: str) -> tuple[dict[str, Any], 
 
 def test_the_report_lists_overrides(overridden: Computed, tmp_path: Path) -> None:
     answer, page = reported(overridden.epoch, tmp_path / "r.html")
-    assert answer["overrides"] == [MERIDIAN]
+    assert [o["node_id"] for o in answer["measurement"]["overrides"]] == [MERIDIAN]
     assert "1 score is not as measured" in page
     assert REASON in page
     assert NAME in page
@@ -222,7 +222,7 @@ def test_the_report_lists_overrides(overridden: Computed, tmp_path: Path) -> Non
 
 def test_the_report_says_that_there_is_none(plain: Computed, tmp_path: Path) -> None:
     answer, page = reported(plain.epoch, tmp_path / "r.html")
-    assert answer["overrides"] == []
+    assert answer["measurement"]["overrides"] == []
     assert "Every score is as measured" in page
 
 
@@ -231,7 +231,21 @@ def test_the_report_says_that_it_cannot_know(
 ) -> None:
     shutil.copytree(plain.epoch, tmp_path / "out")
     answer, page = reported(tmp_path / "out", tmp_path / "r.html")
-    assert answer["overrides"] is None
+    assert answer["measurement"] is None
     assert "was not at hand when this report was written" in page
     with pytest.raises(CheckFailed, match="did not measure the scores of epoch 1"):
         reported(tmp_path / "out", tmp_path / "r.html", "--measured", str(overridden.measured))
+
+
+def test_the_report_says_that_other_scores_were_paid(
+    plain: Computed, overridden: Computed, tmp_path: Path
+) -> None:
+    shutil.copytree(plain.season.root, tmp_path / "s")
+    altered = Computed(Season(tmp_path / "s", ""))
+    shutil.rmtree(altered.measured)
+    shutil.copytree(overridden.measured, altered.measured)
+    answer, page = reported(altered.epoch, tmp_path / "r.html")
+    assert not answer["measurement"]["is_paid"]
+    assert "these are not its scores" in page
+    told = invoke(report.command, str(altered.epoch), "--out", str(tmp_path / "s.html")).stdout
+    assert f"the scores are not those of {altered.measured}" in told

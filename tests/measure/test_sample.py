@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
-from rewards.files.inputs import NODE_SCORES, WALLET_SCORES
+from rewards.cli import measure
+from rewards.cli.sample import command
+from rewards.files.inputs import NODE_SCORES, WALLET_SCORES, read_inputs
 from rewards.files.season import Season
 from rewards.measure.nodes import NodeMeasurement, measure_nodes, read_node_inputs
 from rewards.measure.outputs import node_files, wallet_files
 from rewards.measure.records import MeasuredWindow
 from rewards.measure.wallets import WalletMeasurement, measure_wallets
-from rewards.rules.records import NodeScore, Wallet, Window
-from rewards.sample import copy_season
+from rewards.rules.records import Address, NodeScore, Wallet, Window
 from rewards.sample.dice import Dice
 from rewards.sample.telemetry import (
     CONFIG,
@@ -24,12 +27,13 @@ from rewards.sample.telemetry import (
     WALLETS,
     write_events,
     write_probes,
-    write_telemetry,
 )
 from tests.measure.telemetry import START, duckdb, rows_of, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rewards.rules.records import EpochHeader
 
 SLOTS = 10
 WINDOW = Window(START, START + 60 * SLOTS)
@@ -55,26 +59,31 @@ def wallets_measured(folder: Path, window: Window) -> WalletMeasurement:
 
 
 def test_every_epoch_measures_to_the_scores_that_it_is_computed_from(tmp_path: Path) -> None:
-    copy_season(tmp_path)
-    season = Season.open(tmp_path)
-    made = list(write_telemetry(tmp_path))
-    assert [epoch.header.epoch for epoch in made] == season.with_inputs()
-    with_wallets = 0
-    for epoch in made:
-        inputs = season.inputs(epoch.header.epoch)
-        nodes = nodes_measured(epoch.folder, epoch.header.window)
-        scores = node_files(nodes)[NODE_SCORES.name]
-        assert scores == (inputs / NODE_SCORES.name).read_bytes()
+    told = CliRunner().invoke(command, [str(tmp_path / "s"), "--telemetry"])
+    assert told.exit_code == 0, told.output
+    season = Season.open(tmp_path / "s")
+    assert len(season.with_inputs()) == 7
+    for epoch in season.with_inputs():
+        inputs, telemetry = season.inputs(epoch), tmp_path / "s" / "telemetry" / f"{epoch:06d}"
+        header = read_header(inputs)
+        nodes = nodes_measured(telemetry, header.window)
+        assert node_files(nodes)[NODE_SCORES.name] == (inputs / NODE_SCORES.name).read_bytes()
         assert nodes.rows.repeats > 0
-        assert epoch.has_events == (inputs / WALLET_SCORES.name).exists()
-        if epoch.has_events:
-            with_wallets += 1
-            wallets = wallets_measured(epoch.folder, epoch.header.wallet_window)
-            month = wallet_files(wallets)[WALLET_SCORES.name]
-            assert month == (inputs / WALLET_SCORES.name).read_bytes()
-            assert min(wallets.counts.repeats, wallets.counts.failed) > 0
-            assert wallets.counts.kept > 20_000_000
-    assert with_wallets == 1
+    wallets = wallets_measured(telemetry, header.wallet_window)
+    assert wallet_files(wallets)[WALLET_SCORES.name] == (inputs / WALLET_SCORES.name).read_bytes()
+    assert min(wallets.counts.repeats, wallets.counts.failed) > 0
+    assert wallets.counts.kept > 20_000_000
+    # What the command says next is a command that works.
+    next_command = told.stdout.partition("rewards measure ")[2].replace("\\\n", " ")
+    measured = CliRunner().invoke(measure.command, shlex.split(next_command))
+    assert measured.exit_code == 0, measured.output
+    assert season.measured_nodes(1).is_dir()
+
+
+def read_header(inputs: Path) -> EpochHeader:
+    found = read_inputs(inputs).inputs
+    assert found is not None
+    return found.header
 
 
 def test_any_score_that_probes_can_come_to_is_measured(tmp_path: Path) -> None:
@@ -123,9 +132,9 @@ def test_the_same_seed_gives_the_same_rows(tmp_path: Path) -> None:
 
 def test_few_events_and_none(tmp_path: Path) -> None:
     wallets = [
-        Wallet("a", "0x" + "1" * 40, 3, 0, True, 10**18, 0),
-        Wallet("b", "0x" + "2" * 40, 0, 0, False, 5 * 10**17, 7),
-        Wallet("c", "0x" + "3" * 40, 1, 4_000, False, 10**18, 0),
+        Wallet("a", Address("0x" + "1" * 40), 3, 0, True, 10**18, 0),
+        Wallet("b", Address("0x" + "2" * 40), 0, 0, False, 5 * 10**17, 7),
+        Wallet("c", Address("0x" + "3" * 40), 1, 4_000, False, 10**18, 0),
     ]
     write_events(tmp_path, WINDOW, wallets)
     assert rows_of(wallet_files(wallets_measured(tmp_path, WINDOW))[WALLET_SCORES.name]) == [

@@ -22,10 +22,9 @@ from rewards.audit.report.words import FILTERS
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rewards.audit.report.source import Source
     from rewards.audit.report.wct1 import WctOneView
+    from rewards.measure.explain import Measurement
 
 SCRIPTS = (
     "vendor/keccak.js",
@@ -47,7 +46,7 @@ def render_page(
     view: WctOneView,
     lookup: Lookup,
     season: str | None,
-    overrides: Sequence[Mapping[str, Any]] | None,
+    measurement: Measurement | None,
 ) -> str:
     """Return the whole HTML document."""
     environment = Environment(
@@ -63,7 +62,8 @@ def render_page(
     return environment.get_template("report.html.j2").render(
         _facts(source, view),
         season=season,
-        overrides=overrides,
+        measurement=measurement,
+        overrides=measurement.overrides if measurement else (),
         version=__version__,
         # Inline code is code that the file itself was published with: by its hash, nothing else.
         policy=content_policy(script, style),
