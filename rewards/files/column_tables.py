@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from rewards.files.csv_tables import Table
 
-READ_BYTES = 1 << 22
+READ_BYTES = 1 << 20
 """Bytes that are read at a time, and cut at a line end."""
 
 BLOCK = 1 << 14

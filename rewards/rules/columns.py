@@ -330,7 +330,8 @@ class LedgerColumns(Mapping[Address, Account]):
 
 def ledger_of(table: Any, cumulative: str, recovery: str) -> LedgerColumns:  # noqa: ANN401
     """Return the ledger that two columns of a table of allocations hold; no account of zeros."""
-    held = LedgerColumns(table.account, getattr(table, cumulative), getattr(table, recovery))
+    columns = table.columns
+    held = LedgerColumns(columns["account"], columns[cumulative], columns[recovery])
     rows = np.flatnonzero((held.cumulative != 0) | (held.recovery != 0))
     if len(rows) == len(held):
         return held

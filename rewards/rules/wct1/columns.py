@@ -130,6 +130,11 @@ def plus(a: Column, b: Column) -> Column:
     return total
 
 
+def sharing(held: Column, values: Column) -> Column:
+    """Return the values; where they equal those that are held, these very integers."""
+    return np.where(held == values, held, values)
+
+
 def apportion(pool: int, weights: Column, cap: int | None) -> Apportionment:
     """Divide `pool` by a column of weights, as `apportion.apportion` does by a sequence."""
     members = np.flatnonzero(weights > 0)
@@ -223,14 +228,13 @@ def allocate(
             earned=plus(plus(own["wallet_amount"], own["node_amount"]), added[rows]),
             owed=own["recovery_in"] + deducted[rows],
         )
-        own["epoch_amount"][:], own["recovery_out"][:] = entry.epoch_amount, entry.recovery_out
+        own["epoch_amount"][:] = sharing(own["wallet_amount"], entry.epoch_amount)
+        own["recovery_out"][:] = entry.recovery_out
         own["cumulative"][:] = own["previous_cumulative"] + own["epoch_amount"]
         has_row[rows] = (entry.earned != 0) | (entry.owed != 0) | (own["cumulative"] != 0)
-    if has_row.all():
-        return ColumnTable(Allocation, columns)
-    kept = np.flatnonzero(has_row)
-    for name in columns:
-        columns[name] = columns[name][kept]
+    kept = slice(None) if has_row.all() else np.flatnonzero(has_row)
+    for name, held in columns.items():
+        columns[name] = held[kept] if name == "account" else compact(held[kept])
     return ColumnTable(Allocation, columns)
 
 
