@@ -30,13 +30,16 @@ from rewards.files.grammar import (
 )
 from rewards.files.streams import ahead
 from rewards.merkle.batch import THREADS, blocks, is_checksummed
+from rewards.rules import columns as columns_of_rules
 from rewards.rules.columns import (
     Addresses,
     ColumnTable,
+    Decimals,
     Rows,
     Words,
     compact,
     has_repeats,
+    joined,
     stable_order,
 )
 
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
 
     from rewards.files.csv_tables import Table
 
-READ_BYTES = 1 << 22
+READ_BYTES = 1 << 20
 """Bytes that are read at a time, and cut at a line end."""
 
 BLOCK = 1 << 14
@@ -56,6 +59,9 @@ BLOCK = 1 << 14
 
 NARROW_DIGITS, EXACT_DIGITS = 18, 77
 """Decimal digits that surely fit into 63 and into 256 bits."""
+
+ROW_BYTES = 100
+"""Bytes of a row, about: how long a table is, is told from its size."""
 
 KEPT_VALUES = 1 << 16
 """Parsed values of a column that are kept for the next blocks."""
@@ -92,22 +98,25 @@ def read_columns(
         table,
         columns=tuple(
             column
-            if column.parse in COLUMN_PARSERS
+            if column.parse in (*COLUMN_PARSERS, *INTEGER_PARSERS)
             else replace(column, parse=lru_cache(KEPT_VALUES)(column.parse))
             for column in table.columns
         ),
     )
+    lean = os.fstat(handle.fileno()).st_size >= ROW_BYTES * columns_of_rules.LEAN_FROM
     try:
         names = _header(handle, table, some=some)
         parts = list(
             ahead(
-                lambda lines: _parse(_read_csv(lines, names, table), table), _lines(handle), THREADS
+                lambda lines: _parse(_read_csv(lines, names, table), table, lean=lean),
+                _lines(handle),
+                THREADS,
             )
         )
     except (_Odd, GrammarError, UnicodeDecodeError, pa.ArrowInvalid):
         return None
     empty = pa.table({name: pa.array([], pa.string()) for name in names})
-    parts = parts or [_parse(empty, table)]
+    parts = parts or [_parse(empty, table, lean=lean)]
     columns = {name: _joined([part.pop(name) for part in parts]) for name in table.header}
     try:
         rows = _in_order(ColumnTable(record, columns), table.key or "")
@@ -173,7 +182,7 @@ def _read_csv(lines: bytes, names: Sequence[str], table: Table) -> pa.Table:
     )
 
 
-def _parse(texts: pa.Table, table: Table) -> dict[str, Any]:
+def _parse(texts: pa.Table, table: Table, *, lean: bool) -> dict[str, Any]:
     """Return the columns of a table whose cells are all texts.
 
     Raises:
@@ -183,17 +192,19 @@ def _parse(texts: pa.Table, table: Table) -> dict[str, Any]:
     for column in table.columns:
         if column.name in texts.column_names:
             cells = texts.column(column.name).combine_chunks()
-            parser = COLUMN_PARSERS.get(column.parse)
-            columns[column.name] = parser(cells) if parser else _by_value(cells, column.parse)
+            if column.parse in INTEGER_PARSERS:
+                columns[column.name] = INTEGER_PARSERS[column.parse](cells, lean)
+            elif column.parse in COLUMN_PARSERS:
+                columns[column.name] = COLUMN_PARSERS[column.parse](cells)
+            else:
+                columns[column.name] = _by_value(cells, column.parse)
         else:
             columns[column.name] = np.full(texts.num_rows, column.parse(column.default or ""))
     return columns
 
 
 def _joined(parts: list[Any]) -> Any:
-    if isinstance(parts[0], Addresses):
-        return Addresses(np.concatenate([part.octets for part in parts]))
-    return pa.concat_arrays(parts) if isinstance(parts[0], pa.Array) else np.concatenate(parts)
+    return pa.concat_arrays(parts) if isinstance(parts[0], pa.Array) else joined(parts)
 
 
 def _in_order(table: ColumnTable[Any], key: str) -> ColumnTable[Any]:
@@ -284,7 +295,7 @@ def _has_small_letters(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(both.any(axis=1))
 
 
-def _integers(texts: pa.StringArray) -> NDArray[Any]:
+def _integers(texts: pa.StringArray, lean: bool) -> Any:  # noqa: FBT001
     lengths, octets = _lengths(texts), _octets(texts)
     longest = int(lengths.max(initial=0))
     _require((lengths > 0).all() and longest <= EXACT_DIGITS)
@@ -293,15 +304,17 @@ def _integers(texts: pa.StringArray) -> NDArray[Any]:
     if longest <= NARROW_DIGITS:
         narrow: NDArray[Any] = pc.cast(texts, pa.int64()).to_numpy(zero_copy_only=False)
         return narrow
+    if lean:
+        return Decimals(octets, _offsets(texts) - _offsets(texts)[0])
     column = np.full(len(texts), 0, object)
     column[:] = list(map(int, texts.to_pylist()))
     return column
 
 
-def _published_integers(texts: pa.StringArray) -> NDArray[Any]:
+def _published_integers(texts: pa.StringArray, lean: bool) -> Any:  # noqa: FBT001
     """Return integers that may be negative; few of them are."""
     negative = pc.any(pc.starts_with(texts, "-")).as_py()
-    return _by_value(texts, parse_published) if negative else _integers(texts)
+    return _by_value(texts, parse_published) if negative else _integers(texts, lean)
 
 
 def _by_value(texts: pa.StringArray, parse: Callable[[str], Any]) -> NDArray[Any]:
@@ -314,6 +327,8 @@ def _by_value(texts: pa.StringArray, parse: Callable[[str], Any]) -> NDArray[Any
 COLUMN_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray], Any]] = {
     parse_identifier: _identifiers,
     parse_address: _addresses,
+}
+INTEGER_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray, bool], Any]] = {
     parse_integer: _integers,
     parse_published: _published_integers,
 }
@@ -358,6 +373,8 @@ def _texts(column: Any, form: Callable[[int], str] | None) -> pa.StringArray:
         return column
     if isinstance(column, Addresses):
         return _string_array(_hexadecimal(column.octets).tobytes(), len(column), ADDRESS_LENGTH)
+    if isinstance(column, Decimals):
+        return _decimal_texts(column)
     if isinstance(column, Words):
         return pa.array(column.words, pa.string()).take(pa.array(column.numbers))
     if form is not None:
@@ -368,7 +385,7 @@ def _texts(column: Any, form: Callable[[int], str] | None) -> pa.StringArray:
     if column.dtype == object:
         column = compact(column)
     if column.dtype == object:
-        return _decimal_texts(column)
+        return _decimal_texts(Decimals.of(column))
     return pc.cast(pa.array(column), pa.string())
 
 
@@ -385,12 +402,8 @@ def _string_array(content: bytes, count: int, width: int) -> pa.StringArray:
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(content))
 
 
-def _decimal_texts(column: NDArray[Any]) -> pa.StringArray:
-    """Return Python's integers as texts: written end to end, then cut at the line ends."""
-    written = (("%d\n" * len(column)) % tuple(column.tolist())).encode()
-    ends = np.flatnonzero(np.frombuffer(written, np.uint8) == 0x0A)
-    offsets = np.zeros(len(column) + 1, np.int32)
-    offsets[1:] = ends - np.arange(len(column))
+def _decimal_texts(column: Decimals) -> pa.StringArray:
+    offsets = (column.offsets - column.offsets[0]).astype(np.int32)
     return pa.StringArray.from_buffers(
-        len(column), pa.py_buffer(offsets), pa.py_buffer(written.replace(b"\n", b""))
+        len(column), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(column.text()))
     )

@@ -37,7 +37,7 @@ def distribution_of(published: PublishedEpoch) -> LargeDistribution:
         accounts = Addresses.of([row.account for row in rows])
         cumulatives = np.array([*(row.cumulative for row in rows), None], object)[:-1]
     else:
-        accounts, cumulatives = rows.account, rows.cumulative
+        accounts, cumulatives = rows.account, rows.columns["cumulative"]
     built = LargeDistribution.of(domain, accounts.octets, cumulatives)
     if built is None:
         raise CheckFailed(

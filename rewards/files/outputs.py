@@ -214,8 +214,8 @@ def _distribution(
     from rewards.merkle.large import LargeDistribution  # noqa: PLC0415 - needs numpy
 
     give_back_memory()
-    columns: Any = allocations
-    return LargeDistribution.of(domain, columns.account.octets, columns.cumulative)
+    table: Any = allocations
+    return LargeDistribution.of(domain, table.account.octets, table.columns["cumulative"])
 
 
 def _stage_tables(result: EpochResult) -> dict[str, Content]:

@@ -93,6 +93,10 @@ class PublishedEpoch(PublishedFolder):
                     for f in findings
                 ]
             )
+        return self.closing()
+
+    def closing(self) -> Opening:
+        """Return what this epoch closes with, of a folder that is known to be unaltered."""
         closing = self._state_section("closing")
         return Opening(closing, self._ledger("cumulative", "recovery_out"), self.manifest.hash)
 

@@ -153,7 +153,7 @@ def build_tree_array(
         raise ValueError("a tree needs at least one leaf")
     order = order_of_hashes(leaf_hashes)
     tree = np.empty((2 * count - 1, 32), np.uint8)
-    tree[count - 1 :] = leaf_hashes[order[::-1]]
+    np.take(leaf_hashes, order[::-1], axis=0, out=tree[count - 1 :], mode="clip")  # no copy between
     for start, end in levels(count):
         tree[start:end] = hash_pairs(tree[2 * start + 1 : 2 * end + 1], kernel=kernel)
     indices = np.empty(count, np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,28 +37,35 @@ class LargeDistribution:
 
     @classmethod
     def of(
-        cls, domain: Domain, accounts: Octets, amounts: NDArray[np.object_]
+        cls,
+        domain: Domain,
+        accounts: Octets,
+        amounts: Any,  # noqa: ANN401 - anything with slices and `tolist`
     ) -> LargeDistribution | None:
         """Return the distribution for amounts per account, in address order; None if all are 0."""
-        payable = np.flatnonzero(amounts)
-        if not len(payable):
+        total, rows, contents = 0, [], []
+        for block in blocks(len(accounts)):
+            values = amounts[block].tolist()
+            total += sum(values)
+            rows.append([row for row, value in enumerate(values, block.start) if value])
+            contents.append(b"".join([value.to_bytes(32, "big") for value in values if value]))
+        if not total:
             return None
-        total = int(amounts.sum())
+        payable = np.concatenate([np.array(some, np.int64) for some in rows])
         # The sentinel's row stands among the others, in its place.
         sentinel = bytes.fromhex(domain.distributor[2:])
-        place = _position(accounts, sentinel)
-        place = int(np.searchsorted(payable, place))
-        rows = np.delete(np.arange(len(payable) + 1), place)
-        all_accounts = np.empty((len(rows) + 1, 20), np.uint8)
+        place = int(np.searchsorted(payable, _position(accounts, sentinel)))
+        cumulatives = np.empty((len(payable) + 1, 32), np.uint8)
+        held = np.frombuffer(b"".join(contents), np.uint8).reshape(-1, 32)
+        all_accounts = np.empty((len(payable) + 1, 20), np.uint8)
+        for before, after in (
+            (slice(0, place), slice(0, place)),
+            (slice(place, None), slice(place + 1, None)),
+        ):
+            all_accounts[after] = accounts[payable[before]]
+            cumulatives[after] = held[before]
         all_accounts[place] = list(sentinel)
-        all_accounts[rows] = accounts[payable]
-        cumulatives = np.empty((len(rows) + 1, 32), np.uint8)
         cumulatives[place] = list(total.to_bytes(32, "big"))
-        for block in blocks(len(payable)):
-            content = b"".join(
-                [amount.to_bytes(32, "big") for amount in amounts[payable[block]].tolist()]
-            )
-            cumulatives[rows[block]] = np.frombuffer(content, np.uint8).reshape(-1, 32)
         return cls(domain, all_accounts, cumulatives, total)
 
     @property

@@ -10,6 +10,7 @@ numpy; small epochs load neither.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+LEAN_FROM = 2_000_000
+"""Rows from which wide integers are kept as digits: slower to read, half as large."""
+
 KEY_BITS = 62
 """Leading bits of wide integers that are compared as a machine number first."""
 
@@ -30,9 +34,12 @@ BLOCK = 1 << 16
 """Rows that are made into records at a time."""
 
 
-def exact(column: NDArray[Any]) -> NDArray[Any]:
+def exact(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an array or digits
     """Return a column with Python's integers, in which arithmetic never wraps."""
-    return column.astype(object) if column.dtype.kind in "iu" else column
+    if isinstance(column, Decimals):
+        return column.exact()
+    held: NDArray[Any] = column
+    return held.astype(object) if held.dtype.kind in "iu" else held
 
 
 def compact(column: NDArray[Any]) -> NDArray[Any]:
@@ -42,6 +49,100 @@ def compact(column: NDArray[Any]) -> NDArray[Any]:
     except OverflowError:
         return column
     return narrow if narrow.any() else narrow.astype(np.int8)
+
+
+class Decimals:
+    """A column of integers of any width as decimal digits, end to end: half of what objects take.
+
+    Only where there are so many rows that memory matters more than the time to read them.
+    """
+
+    def __init__(self, digits: NDArray[np.uint8], offsets: NDArray[Any]) -> None:
+        self.digits = digits
+        self.offsets = offsets
+
+    @classmethod
+    def of(cls, column: NDArray[Any]) -> Decimals:
+        """Return a column of integers as digits."""
+        written = (("%d\n" * len(column)) % tuple(column.tolist())).encode()
+        ends = np.flatnonzero(np.frombuffer(written, np.uint8) == 0x0A)
+        offsets = np.zeros(len(column) + 1, np.int64)
+        offsets[1:] = ends - np.arange(len(column))
+        return cls(np.frombuffer(written.replace(b"\n", b""), np.uint8), offsets)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Decimals]) -> Decimals:
+        """Return several columns below one another."""
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        offsets = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        # Four bytes a row are saved where four gigabytes are not reached.
+        kind = np.uint32 if offsets[-1] < 1 << 32 else np.int64
+        return cls(np.concatenate([part.text() for part in parts]), offsets.astype(kind))
+
+    def text(self) -> NDArray[np.uint8]:
+        """Return the digits of these rows."""
+        return self.digits[int(self.offsets[0]) : int(self.offsets[-1])]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.offsets) - 1
+
+    def __getitem__(self, rows: Any) -> Decimals:  # noqa: ANN401
+        """Return some of the rows."""
+        if not isinstance(rows, slice):
+            return self.take(rows)
+        start, stop, _ = rows.indices(len(self))
+        return Decimals(self.digits, self.offsets[start : max(start, stop) + 1])
+
+    def take(self, rows: NDArray[np.int64]) -> Decimals:
+        """Return some of the rows, in any order."""
+        parts = []
+        for start in range(0, len(rows) or 1, BLOCK):
+            some = rows[start : start + BLOCK]
+            starts = self.offsets[some].astype(np.int64)
+            lengths = self.offsets[some + 1].astype(np.int64) - starts
+            offsets = np.zeros(len(some) + 1, np.int64)
+            np.cumsum(lengths, out=offsets[1:])
+            places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+            parts.append(Decimals(self.digits[places], offsets))
+        return Decimals.joined(parts)
+
+    def tolist(self) -> list[int]:
+        """Return the integers row by row."""
+        text = self.text().tobytes()
+        ends = (self.offsets - self.offsets[0]).tolist()
+        return [int(text[start:end]) for start, end in pairwise(ends)]
+
+    def exact(self) -> NDArray[Any]:
+        """Return Python's integers."""
+        column = np.full(len(self), 0, object)
+        column[:] = self.tolist()
+        return column
+
+    def sum(self) -> int:
+        """Return the exact sum."""
+        return sum(sum(self[at : at + BLOCK].tolist()) for at in range(0, len(self), BLOCK))
+
+
+def joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - columns of one kind
+    """Return parts of a column below one another."""
+    if isinstance(parts[0], Addresses):
+        return Addresses(np.concatenate([part.octets for part in parts]))
+    if any(isinstance(part, Decimals) for part in parts):
+        return Decimals.joined(
+            [part if isinstance(part, Decimals) else Decimals.of(part) for part in parts]
+        )
+    return np.concatenate(parts)
+
+
+def stored(column: Any, *, lean: bool) -> Any:  # noqa: ANN401 - integers; an array or digits
+    """Return a column of integers as it is kept: in few bytes, wide ones as digits where `lean`."""
+    narrow: NDArray[Any] = compact(column)
+    if not lean or narrow.dtype != object:
+        return narrow
+    starts = range(0, len(narrow), BLOCK)
+    return Decimals.joined([Decimals.of(narrow[start : start + BLOCK]) for start in starts])
 
 
 class Addresses:
@@ -182,8 +283,9 @@ def _word(octets: NDArray[np.uint8], at: int) -> NDArray[np.uint64]:
 class ColumnTable(Sequence[R]):
     """Records held by column.
 
-    Columns are numpy arrays, `Addresses`, `Words`, or anything else with slices, a length, `take`
-    and `tolist`. Integers may be stored in numpy's types where they fit; they are given out exact.
+    Columns are numpy arrays, `Addresses`, `Words`, `Decimals`, or anything else with slices, a
+    length, `take` and `tolist`. Integers may be stored in numpy's types where they fit, or as
+    digits; they are given out exact.
     """
 
     def __init__(self, record: Callable[..., R], columns: Mapping[str, Any]) -> None:
@@ -194,7 +296,10 @@ class ColumnTable(Sequence[R]):
     def sum_of(self, name: str) -> int:
         """Return the exact sum of a column; it is taken once."""
         if name not in self._sums:
-            self._sums[name] = int(getattr(self, name).sum())
+            column = self.columns[name]
+            self._sums[name] = int(
+                (column if isinstance(column, Decimals) else exact(column)).sum()
+            )
         return self._sums[name]
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
@@ -202,7 +307,7 @@ class ColumnTable(Sequence[R]):
         if name in ("columns", "record", "_sums") or name not in self.columns:
             raise AttributeError(name)
         column = self.columns[name]
-        return exact(column) if isinstance(column, np.ndarray) else column
+        return exact(column) if isinstance(column, np.ndarray | Decimals) else column
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -285,9 +390,7 @@ def ascending(column: NDArray[Any]) -> list[int]:
 class LedgerColumns(Mapping[Address, Account]):
     """A predecessor's ledger by column, in address order."""
 
-    def __init__(
-        self, accounts: Addresses, cumulative: NDArray[Any], recovery: NDArray[Any]
-    ) -> None:
+    def __init__(self, accounts: Addresses, cumulative: Any, recovery: Any) -> None:  # noqa: ANN401
         self.accounts = accounts
         self.cumulative = cumulative
         self.recovery = recovery
@@ -313,7 +416,8 @@ class LedgerColumns(Mapping[Address, Account]):
                 high = middle
         if low == len(self) or self.accounts.octets[low].tobytes() != wanted:
             raise KeyError(account)
-        return Account(int(self.cumulative[low]), int(self.recovery[low]))
+        row = slice(low, low + 1)
+        return Account(self.cumulative[row].tolist()[0], self.recovery[row].tolist()[0])
 
     def __eq__(self, other: object) -> bool:
         """Return whether both hold the same accounts with the same amounts."""
@@ -321,17 +425,25 @@ class LedgerColumns(Mapping[Address, Account]):
             return Mapping.__eq__(self, other)
         return (
             np.array_equal(self.accounts.octets, other.accounts.octets)
-            and np.array_equal(self.cumulative, other.cumulative)
-            and np.array_equal(self.recovery, other.recovery)
+            and np.array_equal(exact(self.cumulative), exact(other.cumulative))
+            and np.array_equal(exact(self.recovery), exact(other.recovery))
         )
 
     __hash__ = None  # type: ignore[assignment]
 
 
+def is_above_zero(column: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - an array or digits
+    """Return whether each integer of a column without negative ones is above 0."""
+    if isinstance(column, Decimals):
+        return np.asarray(column.digits[column.offsets[:-1]] != ord("0"))
+    return np.asarray(column > 0)
+
+
 def ledger_of(table: Any, cumulative: str, recovery: str) -> LedgerColumns:  # noqa: ANN401
     """Return the ledger that two columns of a table of allocations hold; no account of zeros."""
-    held = LedgerColumns(table.account, getattr(table, cumulative), getattr(table, recovery))
-    rows = np.flatnonzero((held.cumulative != 0) | (held.recovery != 0))
+    columns = table.columns
+    held = LedgerColumns(columns["account"], columns[cumulative], columns[recovery])
+    rows = np.flatnonzero(is_above_zero(held.cumulative) | is_above_zero(held.recovery))
     if len(rows) == len(held):
         return held
     return LedgerColumns(held.accounts[rows], held.cumulative[rows], held.recovery[rows])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from rewards.merkle.keccak import to_checksum
+from rewards.merkle.keccak import keccak256, to_checksum
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +45,7 @@ def write_epochs(folder: Path, wallets: int) -> tuple[Path, Path]:
 
 
 def _address(number: int) -> str:
-    source = random.Random(number)
-    address = f"0x{source.randrange(2**17, 2**160):040x}"
+    address = "0x" + keccak256(number.to_bytes(8, "big"))[:20].hex()
     return to_checksum(address) if number % 10 else address
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#555555")
-LEFT, TOP, WIDTH, HEIGHT, LEGEND = 60, 20, 420, 320, 260
+COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#777777", "#000000")
+LEFT, TOP, WIDTH, HEIGHT, LEGEND = 60, 20, 420, 320, 310
 
 
 def plot(series: Mapping[str, Mapping[int, float]]) -> str:
@@ -49,7 +49,10 @@ def plot(series: Mapping[str, Mapping[int, float]]) -> str:
     for number, (name, points) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
         line = " ".join(f"{x(c):.1f},{y(v):.1f}" for c, v in sorted(points.items()))
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        dashes = ' stroke-dasharray="6 3"' if name.startswith("tree") else ""
+        parts.append(
+            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'
+        )
         parts += [
             f'<circle cx="{x(c):.1f}" cy="{y(v):.1f}" r="3" fill="{colour}"/>'
             for c, v in points.items()

@@ -1,4 +1,4 @@
-"""Measure and write down: the whole epoch, the tree side by side, hash rates, starts.
+"""Measure and write down: the whole epoch, the tree side by side, hash rates, sizes, starts.
 
 Every figure is a process of its own, measured from outside: wall time, CPU time of all its threads,
 peak memory. On a machine with other work the CPU time tells more than the wall time.
@@ -10,225 +10,375 @@ import csv
 import json
 import os
 import platform
+import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rewards.sample import copy_season
 from tests.benchmarks.epochs import write_epochs
+from tests.benchmarks.measure import Figures, Measured, best, measure
 from tests.benchmarks.plot import plot
 from tests.large.javascript import CONTRACTS, node
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+WORK = ROOT / "build/benchmarks"
 REWARDS = [sys.executable, "-m", "rewards"]
 WITHOUT_FAST = [
     sys.executable,
     "-c",
     "import sys; sys.modules['numba'] = None; from rewards.cli import main; main()",
 ]
+COUNTS = (10_000, 100_000, 1_000_000)
+FULL = 5_000_000
 SLOW_TREES_UP_TO = 100_000
+"""Leaves up to which other programs build the tree without --full; with it up to a million."""
+
+EPOCH_WAYS = {
+    "compute": "`compute`",
+    "compute-plain": "`compute` without `fast`",
+    "verify": "`verify`",
+    "prove": "`prove` one account",
+}
+TREE_WAYS = {
+    "ours": "this tool, kernels loaded",
+    "ours-plain": "this tool without `fast`",
+    "python": "straightforward Python (eth_abi, eth_hash)",
+    "npm": "npm `@openzeppelin/merkle-tree`",
+}
+STARTS = ("--help", "prove", "explain", "diff")
 
 
-@dataclass(frozen=True)
-class Measured:
-    wall: float
-    cpu: float
-    megabytes: float
-    output: str
+class Bench:
+    """The measurements of one run, in a work folder that a resumed run finds again."""
 
-    def __str__(self) -> str:
-        return f"{self.wall:.2f} | {self.cpu:.2f} | {self.megabytes:.0f}"
+    def __init__(self, *, full: bool, quick: bool, resume: bool) -> None:
+        self.work = WORK if not quick else Path(tempfile.mkdtemp(prefix="rewards-benchmark-"))
+        if not resume:
+            shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.figures = Figures(self.work / "figures.json", resume=resume)
+        self.counts = COUNTS[:1] if quick else (*COUNTS, *([FULL] if full else []))
+        self.slow_trees_up_to = COUNTS[-1] if full else SLOW_TREES_UP_TO
+
+    def run(self) -> None:
+        """Take every figure that is not known yet."""
+        for count in self.counts:
+            if all(f"{count} {way}" in self.figures.known for way in self.ways(count)):
+                continue
+            self.epoch(count)
+            self.tree(count)
+            shutil.rmtree(self.folder(count), ignore_errors=True)
+        self.starts()
+
+    def ways(self, count: int) -> list[str]:
+        """Return what is measured at a count."""
+        slow = count <= self.slow_trees_up_to
+        return [*EPOCH_WAYS, "sizes", "ours", "ours-plain", *(["python", "npm"] if slow else [])]
+
+    def folder(self, count: int) -> Path:
+        return self.work / str(count)
+
+    def epoch(self, count: int) -> None:
+        """Measure the second of two epochs, the first being its predecessor."""
+        folder, take = self.folder(count), self.figures.take
+        first, second = folder / "inputs-1", folder / "inputs-2"
+        if not (folder / "1").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            print(f"{count:,} wallets", flush=True)
+            write_epochs(folder, count)
+            measure(*REWARDS, "compute", first, "--out", folder / "1")
+        out, plain = folder / "2", folder / "plain"
+
+        def compute(command: list[str], target: Path) -> Measured:
+            shutil.rmtree(target, ignore_errors=True)
+            return measure(*command, "compute", second, "--previous", folder / "1", "--out", target)
+
+        def compute_plain() -> Measured:
+            done = compute(WITHOUT_FAST, plain)
+            manifests = [(where / "manifest.json").read_bytes() for where in (out, plain)]
+            if manifests[0] != manifests[1]:
+                raise RuntimeError("the two ways differ")
+            return done
+
+        if not out.exists():
+            self.figures.known.pop(f"{count} compute", None)
+        if not take(f"{count} compute", lambda: compute(REWARDS, out)):
+            return
+        take(f"{count} compute-plain", compute_plain)
+        shutil.rmtree(plain, ignore_errors=True)
+        take(
+            f"{count} verify", lambda: measure(*REWARDS, "verify", out, "--previous", folder / "1")
+        )
+        take(f"{count} prove", lambda: best(5, *REWARDS, "prove", out, middle_account(out)))
+        take(f"{count} sizes", lambda: Measured(0, 0, 0, json.dumps(sizes(out))))
+
+    def tree(self, count: int) -> None:
+        """Measure the tree alone, over the leaves of that epoch, in every way."""
+        out = self.folder(count) / "2"
+        if not (out / "manifest.json").exists():
+            return
+        manifest = json.loads((out / "manifest.json").read_text())
+        leaves = self.folder(count) / "leaves.csv"
+        write_leaves(out, manifest, leaves)
+        domain = (manifest["chain_id"], manifest["distributor"], manifest["epoch"])
+        ours, modules = HERE / "our_tree.py", CONTRACTS / "package.json"
+        commands: dict[str, list[object]] = {
+            "ours": [sys.executable, ours, leaves, *domain, "yes"],
+            "ours-plain": [sys.executable, ours, leaves, *domain, "no"],
+            "python": [sys.executable, HERE / "plain_tree.py", leaves, *domain],
+            "npm": [
+                node(), "--max-old-space-size=8192", HERE / "npm_tree.mjs",
+                modules, leaves, *domain,
+            ],
+        }  # fmt: skip
+
+        def build(command: list[object]) -> Measured:
+            done = measure(*command)
+            answer: dict[str, Any] = json.loads(done.output.splitlines()[-1])
+            if answer["root"] != manifest["merkle_root"]:
+                raise RuntimeError("it has another root")
+            answer["leaves"] = int(manifest["leaf_count"])
+            return replace(done, output=json.dumps(answer))
+
+        for way, command in commands.items():
+            if way in self.ways(count):
+                self.figures.take(f"{count} {way}", partial(build, command))
+
+    def starts(self) -> None:
+        """Measure whole processes on the sample season."""
+        season = self.work / "season"
+        shutil.rmtree(season, ignore_errors=True)
+        copy_season(season)
+        for _ in range(3):
+            measure(*REWARDS, "compute", "--season", season)
+        account = middle_account(season / "epochs/000003")
+        words: dict[str, list[object]] = {
+            "--help": ["--help"],
+            "prove": ["prove", "--season", season, account],
+            "explain": ["explain", "--season", season, account],
+            "diff": ["diff", "--season", season, "2", "3"],
+        }
+        for name in STARTS:
+            self.figures.take(f"start {name}", partial(best, 7, *REWARDS, *words[name]))
 
 
-def measure(*command: object) -> Measured:
-    """Run a command; return what it took."""
-    with tempfile.TemporaryFile("w+") as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output)
-        # Not ru_maxrss: a child inherits the peak of the process that started it.
-        peak, pid = 0, 0
-        while not pid:
-            peak = max(peak, high_water(process.pid))
-            time.sleep(0.005)
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read()
-    if process.returncode:
-        raise RuntimeError(f"{command}: {text}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, peak / 1024, text)
+def middle_account(out: Path) -> str:
+    """Return an account from the middle of the ledger."""
+    table = (out / "allocations.csv").read_text().splitlines()
+    return table[len(table) // 2].split(",")[0]
 
 
-def high_water(pid: int) -> int:
-    """Return the most memory in KiB that a running process held so far."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    lines = (line.split() for line in status.splitlines() if line.startswith("VmHWM"))
-    return next((int(words[1]) for words in lines), 0)
+def sizes(out: Path) -> dict[str, int]:
+    """Return the bytes of the large files."""
+    tree = "tree.bin" if (out / "tree.bin").exists() else "distribution.json"
+    names = ("inputs/wallet_scores.csv", "wallets.csv", "allocations.csv", tree)
+    return {name: (out / name).stat().st_size for name in names}
 
 
-def best(*command: object, times: int = 5) -> Measured:
-    return min((measure(*command) for _ in range(times)), key=lambda m: m.wall)
+def write_leaves(out: Path, manifest: dict[str, Any], target: Path) -> None:
+    """Write account and amount of every leaf, the sentinel's too, in address order."""
+    with (out / "allocations.csv").open() as source:
+        pairs = [(row["account"], row["cumulative"]) for row in csv.DictReader(source)]
+    pairs = [pair for pair in pairs if pair[1] != "0"]
+    pairs.append((manifest["distributor"], manifest["cumulative_total"]))
+    with target.open("w") as file:
+        file.writelines(f"{account},{amount}\n" for account, amount in sorted(pairs))
+
+
+# --- words -----------------------------------------------------------------------------------
 
 
 def machine() -> list[str]:
-    cpu = next(
-        line.split(":")[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    flags = next(
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")
-    ).split()
+    """Describe what the figures were taken on."""
+    about = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next(line.split(":")[1].strip() for line in about if line.startswith("model name"))
+    flags = next(line for line in about if line.startswith("flags")).split()
     vectors = next((f for f in ("avx512f", "avx2", "sse2") if f in flags), "none")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return [
-        f"- {cpu} ({vectors}), {os.cpu_count()} logical processors, {memory:.0f} GiB",
-        f"- {platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"- load average at the start {os.getloadavg()[0]:.1f} (0 is an idle machine)",
-    ]
-
-
-def epoch_rows(root: Path, count: int) -> tuple[list[str], dict[str, float]]:
-    first, second = write_epochs(root / str(count), count)
-    outs = root / str(count)
-    measure(*REWARDS, "compute", first, "--out", outs / "1")
-    rows = []
-    points = {}
-    for name, command in (("`fast`", REWARDS), ("without", WITHOUT_FAST)):
-        out = outs / name.strip("`")
-        done = measure(*command, "compute", second, "--previous", outs / "1", "--out", out)
-        points[f"compute, {name.strip('`')}"] = done.wall
-        rows.append(f"| {count:,} | compute, {name} | {done} |")
-    out = outs / "fast"
-    if any((out / f.name).read_bytes() != f.read_bytes() for f in (outs / "without").glob("*.*")):
-        raise RuntimeError("the two ways differ")
-    done = measure(*REWARDS, "verify", out, "--previous", outs / "1")
-    points["verify"] = done.wall
-    rows.append(f"| {count:,} | verify, `fast` | {done} |")
-    table = (out / "allocations.csv").read_text().splitlines()
-    account = table[len(table) // 2].split(",")[0]
-    rows.append(f"| {count:,} | prove | {best(*REWARDS, 'prove', out, account)} |")
-    return rows, points
-
-
-def size_row(out: Path, count: int) -> str:
-    tree = next(out / n for n in ("tree.bin", "distribution.json") if (out / n).exists())
-    sizes = [
-        f"{path.stat().st_size / 1e6:.1f}"
-        for path in (out / "inputs/wallet_scores.csv", out / "wallets.csv", out / "allocations.csv")
-    ]
-    return f"| {count:,} | {' | '.join(sizes)} | {tree.stat().st_size / 1e6:.1f} ({tree.name}) |"
-
-
-def tree_rows(root: Path, count: int, *, slow: bool) -> tuple[list[str], dict[str, float]]:
-    out = root / str(count) / "fast"
-    manifest = json.loads((out / "manifest.json").read_text())
-    leaves = root / f"leaves-{count}.csv"
-    with (out / "allocations.csv").open() as source, leaves.open("w") as target:
-        pairs = [(r["account"], r["cumulative"]) for r in csv.DictReader(source)]
-        pairs = [pair for pair in pairs if pair[1] != "0"]
-        pairs.append((manifest["distributor"], manifest["cumulative_total"]))
-        target.writelines(f"{account},{amount}\n" for account, amount in sorted(pairs))
-    domain = (manifest["chain_id"], manifest["distributor"], manifest["epoch"])
-    ours, plain = HERE / "our_tree.py", HERE / "plain_tree.py"
-    ways: dict[str, list[object]] = {
-        "this tool, `fast`, warm": [sys.executable, ours, leaves, *domain, "yes"],
-        "this tool, without": [sys.executable, ours, leaves, *domain, "no"],
-    }
-    if slow or count <= SLOW_TREES_UP_TO:
-        modules = CONTRACTS / "package.json"
-        ways["straightforward Python"] = [sys.executable, plain, leaves, *domain]
-        ways["npm @openzeppelin/merkle-tree"] = [
-            node(), "--max-old-space-size=8192", HERE / "npm_tree.mjs", modules, leaves, *domain,
-        ]  # fmt: skip
-    rows, points = [], {}
-    for name, command in ways.items():
-        done = measure(*command)
-        answer: dict[str, Any] = json.loads(done.output.splitlines()[-1])
-        if answer["root"] != manifest["merkle_root"]:
-            raise RuntimeError(f"{name} has another root")
-        points[f"tree, {name}".replace("`", "")] = answer["seconds"]
-        rows.append(f"| {len(pairs):,} | {name} | {answer['seconds']:.3f} | {done.megabytes:.0f} |")
-        if "limit" in answer and name.endswith("warm"):
-            rates = (answer["reached"] / 1e6, answer["limit"] / 1e6)
-    rows[0] += f" <!-- {rates[0]:.1f} of {rates[1]:.1f} -->"
-    return rows, points
-
-
-def starts(root: Path) -> list[str]:
-    season = root / "season"
-    copy_season(season)
-    for _ in range(3):
-        measure(*REWARDS, "compute", "--season", season)
-    table = (season / "epochs/000003/allocations.csv").read_text().splitlines()
-    account = table[1].split(",")[0]
-    commands: dict[str, list[object]] = {
-        "--help": ["--help"],
-        "prove": ["prove", "--season", season, account],
-        "explain": ["explain", "--season", season, account],
-        "diff": ["diff", "--season", season, "2", "3"],
-    }
-    return [f"| {name} | {best(*REWARDS, *words)} |" for name, words in commands.items()]
-
-
-def main(arguments: list[str]) -> None:
-    """Measure; `--full` goes to 5M wallets and the slow trees to 1M, `--quick` to 10,000."""
-    full, quick = "--full" in arguments, "--quick" in arguments
-    counts = [10_000] if quick else [10_000, 100_000, 1_000_000, *([5_000_000] if full else [])]
-    root = Path(tempfile.mkdtemp(prefix="rewards-benchmark-"))
-    lines = ["# Benchmarks", "", "Made by `make benchmarks`; never asserted by a test.", ""]
-    lines += ["## Machine", "", *machine(), ""]
-    series: dict[str, dict[int, float]] = {}
-    epochs: list[str] = []
-    trees: list[str] = []
-    sizes: list[str] = []
-    try:
-        for count in counts:
-            print(f"{count:,} wallets", file=sys.stderr, flush=True)
-            for table, (rows, points) in (
-                (epochs, epoch_rows(root, count)),
-                (trees, tree_rows(root, count, slow=full and count <= 1_000_000)),
-            ):
-                table.extend(rows)
-                for name, seconds in points.items():
-                    series.setdefault(name, {})[count] = seconds
-            sizes.append(size_row(root / str(count) / "fast", count))
-            shutil.rmtree(root / str(count))
-        started = starts(root)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-    comment = next(row for row in reversed(trees) if "<!--" in row)
-    reached, limit = comment.split("<!-- ")[1].removesuffix(" -->").split(" of ")
-    trees = [row.split(" <!--")[0] for row in trees]
-    rates = (
-        f"Keccak-256 of 64 bytes on one core: {reached} million a second, where the permutation "
-        f"alone, on states that stay in the first cache, does {limit} million."
+    packages = ", ".join(
+        f"{package} {version_of(package)}" for package in ("numpy", "pyarrow", "numba")
     )
-    columns = "wall s | CPU s | peak MiB |"
-    lines += [
+    return [
+        f"- {name} ({vectors}), {os.cpu_count()} logical processors, {memory:.0f} GiB",
+        (
+            f"- {platform.system()} {platform.release()}, Python {platform.python_version()}, "
+            f"{packages}"
+        ),
+        f"- load average at the end {os.getloadavg()[0]:.1f} (about 1 comes from measuring)",
+    ]
+
+
+def version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def triple(figure: Measured) -> str:
+    return f"{figure.wall:.2f} | {figure.cpu:.2f} | {figure.megabytes:.0f}"
+
+
+def epoch_table(bench: Bench) -> list[str]:
+    known = bench.figures.known
+    return [
+        "| wallets | command | wall s | CPU s | peak MiB |",
+        "|--:|---|--:|--:|--:|",
+        *(
+            f"| {count:,} | {name} | {triple(known[f'{count} {way}'])} |"
+            for count in bench.counts
+            for way, name in EPOCH_WAYS.items()
+            if f"{count} {way}" in known
+        ),
+    ]
+
+
+def tree_table(bench: Bench) -> list[str]:
+    rows = ["| leaves | way | s | peak MiB of the process |", "|--:|---|--:|--:|"]
+    for count in bench.counts:
+        for way, name in TREE_WAYS.items():
+            figure = bench.figures.known.get(f"{count} {way}")
+            if figure:
+                answer = json.loads(figure.output)
+                rows.append(
+                    f"| {answer['leaves']:,} | {name} | {answer['seconds']:.3f} | "
+                    f"{figure.megabytes:.0f} |"
+                )
+    return rows
+
+
+def size_table(bench: Bench) -> list[str]:
+    rows = [
+        "| wallets | inputs/wallet_scores.csv | wallets.csv | allocations.csv | tree |",
+        "|--:|--:|--:|--:|--:|",
+    ]
+    for count in bench.counts:
+        figure = bench.figures.known.get(f"{count} sizes")
+        if figure:
+            given = json.loads(figure.output)
+            cells = [f"{size / 1e6:.1f}" for size in given.values()]
+            rows.append(f"| {count:,} | {' | '.join(cells)} ({list(given)[-1]}) |")
+    return rows
+
+
+def start_table(bench: Bench) -> list[str]:
+    known = bench.figures.known
+    return [
+        "| command | wall s | CPU s | peak MiB |",
+        "|---|--:|--:|--:|",
+        *(f"| {n} | {triple(known[f'start {n}'])} |" for n in STARTS if f"start {n}" in known),
+    ]
+
+
+def hash_rate(bench: Bench) -> str:
+    """Word the hash rate beside the limit, from the largest tree."""
+    known = bench.figures.known
+    answers = [json.loads(known[f"{c} ours"].output) for c in bench.counts if f"{c} ours" in known]
+    rates = [answer for answer in answers if "limit" in answer]
+    if not rates:
+        return "No hash rate: `numba` is not there."
+    best_rate = max(rates, key=lambda answer: float(answer["reached"]))
+    reached, limit = best_rate["reached"] / 1e6, best_rate["limit"] / 1e6
+    return (
+        f"Keccak-256 of 64 bytes on one core: {reached:.1f} million a second with messages read, "
+        f"pairs put in order and digests written; the permutation alone, on states that never "
+        f"leave the first cache, is this processor's limit: {limit:.1f} million."
+    )
+
+
+def headline(bench: Bench) -> list[str]:
+    """Return what the README says of a million; nothing where it was not measured."""
+    million, known = COUNTS[-1], bench.figures.known
+    names = [f"{million} {way}" for way in ("compute", "compute-plain", "verify", "prove", "ours")]
+    if any(name not in known for name in names):
+        return []
+    compute, plain, verify, prove, ours = (known[name] for name in names)
+    tree = json.loads(ours.output)["seconds"]
+    rows = [
+        "| a million wallets | s | peak MiB |",
+        "|---|--:|--:|",
+        (
+            f"| `compute`, CSV in, every published file out | {compute.wall:.1f} | "
+            f"{compute.megabytes:.0f} |"
+        ),
+        f"| the same without the extra `fast` | {plain.wall:.1f} | {plain.megabytes:.0f} |",
+        f"| `verify` | {verify.wall:.1f} | {verify.megabytes:.0f} |",
+        f"| `prove` one account | {prove.wall:.2f} | {prove.megabytes:.0f} |",
+        f"| the tree alone | {tree:.2f} | |",
+    ]
+    npm = known.get(f"{million} npm")
+    if npm:
+        seconds = json.loads(npm.output)["seconds"]
+        rows.append(
+            f"| the tree alone, npm `@openzeppelin/merkle-tree` | {seconds:.0f} | "
+            f"{npm.megabytes:.0f} |"
+        )
+    return rows
+
+
+def results(bench: Bench) -> str:
+    """Return RESULTS.md."""
+    failures = [f"- not measured: {name}: {why}" for name, why in bench.figures.failures.items()]
+    lines = [
+        "# Benchmarks", "",
+        ("Made by `make benchmarks ARGS=--full`; never asserted by a test. Each figure is one "
+        "process, measured from outside; `prove` and the starts are the best of several."), "",
+        *headline(bench), "",
+        "## Machine", "", *machine(), *failures, "",
         "## The whole epoch", "",
-        "CSV in, every published file out, on a predecessor with as many accounts.", "",
-        f"| wallets | command | {columns}", "|--:|---|--:|--:|--:|", *epochs, "",
+        ("CSV in, checked and computed on a predecessor with as many accounts, every published "
+        "file out. Four fifths of the wallets are eligible, a fifth is certified, the addresses "
+        "are in mixed case, the rows in no order."), "",
+        *epoch_table(bench), "",
         "![Seconds against wallets](results.svg)", "",
         "## The tree alone", "",
         "The same leaves; every way came to the same root. Reading the leaves is not counted.", "",
-        "| leaves | way | s | peak MiB of the process |", "|--:|---|--:|--:|", *trees, "",
-        rates, "",
-        "## File sizes", "",
-        "MB, as published.", "",
-        "| wallets | inputs/wallet_scores.csv | wallets.csv | allocations.csv | tree |",
-        "|--:|--:|--:|--:|--:|", *sizes, "",
-        "## Starts", "",
-        "Whole processes on the sample season, best of five.", "",
-        f"| command | {columns}", "|---|--:|--:|--:|", *started,
+        *tree_table(bench), "", hash_rate(bench), "",
+        "## File sizes", "", "MB, as published.", "", *size_table(bench), "",
+        "## Starts", "", "Whole processes on the sample season.", "", *start_table(bench),
     ]  # fmt: skip
-    target = HERE if not quick else Path(tempfile.gettempdir())
-    (target / "RESULTS.md").write_text("\n".join(lines) + "\n")
-    (target / "results.svg").write_text(plot(series))
-    print(f"written: {target / 'RESULTS.md'}", file=sys.stderr)
+    return "\n".join(lines) + "\n"
+
+
+def series(bench: Bench) -> dict[str, dict[int, float]]:
+    """Return the lines of the plot: seconds per count."""
+    lines: dict[str, dict[int, float]] = {}
+    for way, name in {**EPOCH_WAYS, **{w: f"tree: {n}" for w, n in TREE_WAYS.items()}}.items():
+        for count in bench.counts:
+            figure = bench.figures.known.get(f"{count} {way}")
+            if figure:
+                seconds = figure.wall if way in EPOCH_WAYS else json.loads(figure.output)["seconds"]
+                lines.setdefault(name.replace("`", ""), {})[count] = seconds
+    return lines
+
+
+def main(arguments: list[str]) -> None:
+    """Measure; `--full` goes to 5M wallets and the slow trees to 1M, `--quick` to 10,000.
+
+    `--resume` takes over what an interrupted run measured.
+    """
+    quick = "--quick" in arguments
+    bench = Bench(full="--full" in arguments, quick=quick, resume="--resume" in arguments)
+    bench.run()
+    target = bench.work if quick else HERE
+    (target / "RESULTS.md").write_text(results(bench))
+    (target / "results.svg").write_text(plot(series(bench)))
+    print(f"written: {target / 'RESULTS.md'}")
+    readme, figures = ROOT / "README.md", headline(bench)
+    if figures and not quick:
+        text = re.sub(
+            r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)",
+            lambda found: found[1] + "\n".join(figures) + "\n" + found[2],
+            readme.read_text(),
+            flags=re.DOTALL,
+        )
+        readme.write_text(text)
+    if bench.figures.failures:
+        sys.exit(f"not measured: {', '.join(bench.figures.failures)}; go on with --resume")

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rewards.audit.concentration import Spread
 from rewards.rules.integers import WAD, format_decimal
 from rewards.rules.records import sum_of
 from rewards.rules.tables import ascending_of
@@ -116,10 +117,10 @@ class Evidence:
         }
 
     @cached_property
-    def amounts(self) -> Mapping[str, list[int]]:
-        """What each program pays an address, by the field of the allocations; ascending, no 0."""
+    def spreads(self) -> Mapping[str, Spread]:
+        """How each program's pay is spread over addresses, by the field of the allocations."""
         return {
-            name: ascending_of(self.result.allocations, name)
+            name: Spread(ascending_of(self.result.allocations, name))
             for name in ("node_amount", "wallet_amount")
         }
 

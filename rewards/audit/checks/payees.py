@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.model import Hit, percent_text, ratio_text, wct_text
-from rewards.audit.concentration import gini, top_share
 from rewards.rules.integers import WAD, format_decimal
 from rewards.rules.records import column_of, sum_of
 from rewards.rules.tables import repeated, rows_paid_to, rows_where
@@ -214,14 +213,14 @@ def _concentration(
     evidence: Evidence, limits: Mapping[str, Any], measure: str, count: int | None
 ) -> Iterator[Hit]:
     for program in PROGRAMS:
-        amounts = evidence.amounts[program.paid_to_address]
-        if not amounts:
+        spread = evidence.spreads[program.paid_to_address]
+        if not spread.ascending:
             continue
-        reached = gini(amounts) if count is None else top_share(amounts, count)
+        reached = spread.gini() if count is None else spread.top_share(count)
         if reached * WAD > limits["limit"]:
             yield Hit(
                 f"program:{program.name}",
-                {measure: ratio_text(reached), "payees": str(len(amounts))},
+                {measure: ratio_text(reached), "payees": str(len(spread.ascending))},
                 format_decimal(limits["limit"]),
             )
 

@@ -7,10 +7,13 @@ other.
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rewards.rules import columns
 from rewards.rules.columns import (
     KEY_BITS,
     Addresses,
@@ -18,6 +21,9 @@ from rewards.rules.columns import (
     LedgerColumns,
     Words,
     compact,
+    exact,
+    joined,
+    stored,
 )
 from rewards.rules.integers import WAD
 from rewards.rules.records import Allocation, WalletResult
@@ -103,6 +109,14 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
         cases.append(case)
     eligible = apportion(pools.wallets_eligible, weights[0], policy.share_cap)
     certified = apportion(pools.wallets_certified, weights[1], policy.share_cap)
+    keep = partial(stored, lean=len(wallets) >= columns.LEAN_FROM)
+    amount = keep(plus(eligible.amounts, certified.amounts))
+    amounts = [keep(divided.amounts) for divided in (eligible, certified)]
+    if len(wallets) >= columns.LEAN_FROM:
+        eligible, certified = (
+            replace(eligible, amounts=amounts[0]),
+            replace(certified, amounts=amounts[1]),
+        )
     case = np.concatenate([*cases, np.zeros(0, np.int8)])
     results = ColumnTable(
         WalletResult,
@@ -112,11 +126,11 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
             "activity": np.concatenate([*actives, np.zeros(0, np.int8)]),
             "tier": Words(case, [name for name, _ in tiers]),
             "reason": Words(case, [reason for _, reason in tiers]),
-            "weight_eligible": weights[0],
-            "weight_certified": weights[1],
-            "amount_eligible": eligible.amounts,
-            "amount_certified": certified.amounts,
-            "amount": plus(eligible.amounts, certified.amounts),
+            "weight_eligible": keep(weights[0]),
+            "weight_certified": keep(weights[1]),
+            "amount_eligible": amounts[0],
+            "amount_certified": amounts[1],
+            "amount": amount,
         },
     )
     return WalletPools(results, eligible, certified)
@@ -128,6 +142,11 @@ def plus(a: Column, b: Column) -> Column:
     rows = np.flatnonzero(b)
     total[rows] += b[rows]
     return total
+
+
+def sharing(held: Column, values: Column) -> Column:
+    """Return the values; where they equal those that are held, these very integers."""
+    return np.where(held == values, held, values)
 
 
 def apportion(pool: int, weights: Column, cap: int | None) -> Apportionment:
@@ -185,53 +204,62 @@ def allocate(
     before = ledger_columns(previous)
     few = sorted({*node_amounts, *(a.payout_address for a in adjustments)})
     if isinstance(wallets, ColumnTable):
-        paid = np.flatnonzero(wallets.amount)
-        paid_to, wallet_amounts = sums_by_address(
-            wallets.payout_address[paid], wallets.amount[paid]
-        )
+        amounts = wallets.amount
+        paid = np.flatnonzero(amounts)
+        paid_to, wallet_amounts = sums_by_address(wallets.payout_address[paid], amounts[paid])
+        del amounts
     else:
         summed = sums((row.payout_address, row.amount) for row in wallets)
         paid_to = Addresses.of(list(summed))
         wallet_amounts = column_from(summed.values(), len(summed))
     accounts, places = union([paid_to, before.accounts, Addresses.of(few)])
-
-    def column(source: int, values: Column) -> Column:
-        spread = zeros(len(accounts))
-        spread[places[source]] = values
-        return spread
+    lean = len(accounts) >= columns.LEAN_FROM
+    wallet_amounts = stored(wallet_amounts, lean=lean)
 
     def of_few(amounts: Mapping[Address, int]) -> Column:
-        return column(2, column_from((amounts.get(account, 0) for account in few), len(few)))
+        return column_from((amounts.get(account, 0) for account in few), len(few))
 
+    from_nodes = of_few(node_amounts)
     added = of_few(sums((a.payout_address, max(a.amount, 0)) for a in adjustments))
     deducted = of_few(sums((a.payout_address, max(-a.amount, 0)) for a in adjustments))
-    columns: dict[str, Any] = {
-        "account": accounts,
-        "previous_cumulative": column(1, before.cumulative),
-        "node_amount": of_few(node_amounts),
-        "wallet_amount": column(0, wallet_amounts),
-        "adjustment": added - deducted,
-        "recovery_in": column(1, before.recovery),
-        "recovery_out": zeros(len(accounts)),
-        "epoch_amount": zeros(len(accounts)),
-        "cumulative": zeros(len(accounts)),
-    }
-    has_row = np.zeros(len(accounts), np.bool_)
+
+    def spread(source: int, values: Any, rows: slice) -> Column:
+        """Return the values of a source for a block of accounts, 0 where it has none."""
+        start, stop = np.searchsorted(places[source], (rows.start, rows.stop))
+        column = zeros(rows.stop - rows.start)
+        column[places[source][start:stop] - rows.start] = exact(values[start:stop])
+        return column
+
+    parts = []
     for rows in blocks(len(accounts)):
-        own = {name: held[rows] for name, held in columns.items()}
+        own: dict[str, Any] = {
+            "account": accounts[rows],
+            "previous_cumulative": spread(1, before.cumulative, rows),
+            "node_amount": spread(2, from_nodes, rows),
+            "wallet_amount": spread(0, wallet_amounts, rows),
+            "adjustment": spread(2, added, rows) - spread(2, deducted, rows),
+            "recovery_in": spread(1, before.recovery, rows),
+        }
         entry = Entry(
-            earned=plus(plus(own["wallet_amount"], own["node_amount"]), added[rows]),
-            owed=own["recovery_in"] + deducted[rows],
+            earned=plus(plus(own["wallet_amount"], own["node_amount"]), spread(2, added, rows)),
+            owed=own["recovery_in"] + spread(2, deducted, rows),
         )
-        own["epoch_amount"][:], own["recovery_out"][:] = entry.epoch_amount, entry.recovery_out
-        own["cumulative"][:] = own["previous_cumulative"] + own["epoch_amount"]
-        has_row[rows] = (entry.earned != 0) | (entry.owed != 0) | (own["cumulative"] != 0)
-    if has_row.all():
-        return ColumnTable(Allocation, columns)
-    kept = np.flatnonzero(has_row)
-    for name in columns:
-        columns[name] = columns[name][kept]
-    return ColumnTable(Allocation, columns)
+        own["recovery_out"] = entry.recovery_out
+        own["epoch_amount"] = sharing(own["wallet_amount"], entry.epoch_amount)
+        own["cumulative"] = own["previous_cumulative"] + own["epoch_amount"]
+        kept = np.flatnonzero((entry.earned != 0) | (entry.owed != 0) | (own["cumulative"] != 0))
+        parts.append(
+            {
+                name: column[kept] if name == "account" else stored(column[kept], lean=lean)
+                for name, column in own.items()
+            }
+        )
+    if not parts:
+        return ColumnTable(Allocation, {f.name: zeros(0) for f in fields(Allocation)})
+    return ColumnTable(
+        Allocation,
+        {f.name: joined([part.pop(f.name) for part in parts]) for f in fields(Allocation)},
+    )
 
 
 def ledger_columns(ledger: Mapping[Address, Account]) -> LedgerColumns:
