@@ -78,14 +78,15 @@ def machine_for(
     """
     from rewards.chain.journal import open_journal
     from rewards.chain.sending.clock import SystemClock
-    from rewards.chain.sending.machine import Machine
+    from rewards.chain.sending.machine import SHORT_PATIENCE_SECONDS, Machine
     from rewards.chain.sending.quorum import Quorum, nodes_of
 
     with ExitStack() as stack:
         nodes = tuple(stack.enter_context(closing(node)) for node in nodes_of(urls))
         quorum = Quorum(nodes, chain_id, SystemClock())
         journal = stack.enter_context(open_journal(place.journal))
-        yield Machine(journal, quorum, Teller(), patience=minutes * MINUTE)
+        patience = minutes * MINUTE
+        yield Machine(journal, quorum, Teller(), patience, min(patience, SHORT_PATIENCE_SECONDS))
 
 
 @contextmanager
