@@ -87,8 +87,6 @@ def test_key__is_left_nowhere(world: World, tmp_path: Path, given: str, ending: 
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *sys.path]),
         "PYTHONFAULTHANDLER": "1",
-        "PYTHONDEVMODE": "1",
-        "PYTHONWARNINGS": "ignore",
         "CANARY_LOG": str(place / "log"),
         "CANARY_END": ending,
     }
@@ -133,7 +131,7 @@ def _run(words: list[str], environment: dict[str, str], place: Path) -> tuple[in
         def look() -> None:
             while not over.is_set():
                 seen.update(_arguments(process.pid))
-                time.sleep(0.02)
+                time.sleep(0.25)
 
         watcher = threading.Thread(target=look)
         watcher.start()

@@ -226,5 +226,21 @@ def test_reward_manager__every_action(season: Season, tmp_path: Path) -> None:
     assert season.done == set(RewardManager.actions)
 
 
+@by("1.4.1")
+def test_caps__by_default_leave_room_for_what_optimism_charges(season: Season) -> None:
+    """On a quiet chain the data on L1 costs more than the execution."""
+    operator, world = season.operator, season.operator.world
+    world.publish(1, MANY)
+    world.send(world.token.mint(operator.sender, TOTAL))
+    operator.node.ask("anvil_setNextBlockBaseFeePerGas", hex(10**6))
+    operator.node.ask("anvil_mine", "0x5")
+    file = operator.folder / "default.json"
+    asked = (1, "--action", "fund", "--sender", operator.sender, "--rpc", operator.node.url)
+    operator.does("plan", *asked, "--out", file)
+    caps = Plan.from_bytes(file.read_bytes()).caps
+    assert caps.total_fee > caps.gas_limit * caps.max_fee_per_gas
+    assert operator.submit(file)["steps"][0]["state"] == "final"
+
+
 def test_all_targets__are_here() -> None:
     assert {"epoch-distributor", Urd.kind, Airdrop.kind, RewardManager.kind} == set(TARGETS)
