@@ -207,7 +207,11 @@ def repeat_of(plan: Plan, journal: Journal, *, again: bool) -> int | None:
     own = [step for step in steps if step.plan == plan.digest]
     if not own:
         # What was begun and never signed leaves its place to another plan.
-        unsigned = [s.key.attempt for s in steps if not s.variants and s.state is not State.FINAL]
+        unsigned = [
+            step.key.attempt
+            for step in steps
+            if not (step.variants or step.closed or step.state is State.FINAL)
+        ]
         return min(unsigned, default=next_time)
     last = max(step.key.attempt for step in own)
     ended = all(s.state is State.FINAL for s in own if s.key.attempt == last)

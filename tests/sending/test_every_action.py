@@ -61,7 +61,7 @@ class Season:
         self.operator.node.ask("anvil_mine", "0x4")
 
 
-def by(*versions: str) -> Any:
+def by(*versions: str) -> pytest.MarkDecorator:
     """Send by a key and by Safes of these versions."""
     return pytest.mark.parametrize("season", ["key", *versions], indirect=True)
 
