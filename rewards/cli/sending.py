@@ -78,14 +78,15 @@ def machine_for(
     """
     from rewards.chain.journal import open_journal
     from rewards.chain.sending.clock import SystemClock
-    from rewards.chain.sending.machine import Machine
+    from rewards.chain.sending.machine import SHORT_PATIENCE_SECONDS, Machine
     from rewards.chain.sending.quorum import Quorum, nodes_of
 
     with ExitStack() as stack:
         nodes = tuple(stack.enter_context(closing(node)) for node in nodes_of(urls))
         quorum = Quorum(nodes, chain_id, SystemClock())
         journal = stack.enter_context(open_journal(place.journal))
-        yield Machine(journal, quorum, Teller(), patience=minutes * MINUTE)
+        patience = minutes * MINUTE
+        yield Machine(journal, quorum, Teller(), patience, min(patience, SHORT_PATIENCE_SECONDS))
 
 
 @contextmanager
@@ -206,7 +207,11 @@ def repeat_of(plan: Plan, journal: Journal, *, again: bool) -> int | None:
     own = [step for step in steps if step.plan == plan.digest]
     if not own:
         # What was begun and never signed leaves its place to another plan.
-        unsigned = [s.key.attempt for s in steps if not s.variants and s.state is not State.FINAL]
+        unsigned = [
+            step.key.attempt
+            for step in steps
+            if not (step.variants or step.closed or step.state is State.FINAL)
+        ]
         return min(unsigned, default=next_time)
     last = max(step.key.attempt for step in own)
     ended = all(s.state is State.FINAL for s in own if s.key.attempt == last)

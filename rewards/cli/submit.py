@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rewards.chain.safe.deployments import DEFAULT_VERSION, VERSIONS
 from rewards.cli.asking import ADDRESS, COINS, NUMBER, write_new
 from rewards.cli.console import answer, json_option, note
 from rewards.cli.epochs import season_option
@@ -53,7 +54,13 @@ if TYPE_CHECKING:
 @click.option("--again", is_flag=True, help="Begin anew what has ended for good.")
 @click.option("--safe", type=ADDRESS, help="Hand it to this Safe instead of signing.")
 @click.option("--nonce", type=NUMBER, help="--safe: the Safe's nonce for it.")
-@click.option("--safe-version", default="1.4.1", show_default=True, help="--safe: its version.")
+@click.option(
+    "--safe-version",
+    type=click.Choice(VERSIONS),
+    default=DEFAULT_VERSION,
+    show_default=True,
+    help="--safe: its version; it decides which MultiSendCallOnly is called.",
+)
 @json_option
 def command(plan_path: Path, **options: Any) -> None:  # noqa: ANN401 - one per option above
     """Send PLAN to its chain, and watch until every endpoint shows the outcome as final.

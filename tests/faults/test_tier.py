@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,13 +10,15 @@ import pytest
 from rewards.chain.journal import Journal
 from rewards.chain.sending import receipts
 from rewards.chain.sending.node import Node
-from tests.faults.arena import Arena, arena, instrument
-from tests.faults.campaign import DEEP_STAGES, SHALLOW_STAGES, SORTS, campaign
+from tests.faults.arena import LOOK, SHALLOW, SUBMIT, Arena, arena, instrument, scratch
+from tests.faults.campaign import DEEP_STAGES, SHALLOW_STAGES, SORTS, Run, Tally, campaign
+from tests.faults.matrix import ASKED, Situation, prepare
+from tests.faults.proxy import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RUNS = 24
+RUNS = 20
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +39,35 @@ def test_campaign__nothing_paid_twice_nothing_lost(place: Arena) -> None:
     assert tally.faults.total() > 20
     assert tally.kills > 5
     assert tally.reorgs > 0
+
+
+@pytest.mark.parametrize(
+    ("situation", "method", "kind"),
+    [
+        (Situation("fund", "checked", LOOK), "eth_chainId", "timeout_before"),
+        (Situation("fund", "signed", SUBMIT), "eth_getTransactionCount", "wrong"),
+        (Situation("fund", "signed", SUBMIT), "eth_call", "duplicate"),
+        (Situation("fund", "foreign", SUBMIT), "eth_getBlockByNumber+", "truncated"),
+        (Situation("claim_many", "landed", SUBMIT), "eth_call[]", "http_5xx"),
+        (Situation("safe 1.3.0", "signed", SUBMIT), "eth_getBlockByNumber", "stale"),
+        (Situation("safe 1.3.0", "broadcast", SUBMIT), "eth_getLogs", "wrong"),
+    ],
+    ids=str,
+)
+def test_matrix__some_of_its_cells(
+    place: Arena, situation: Situation, method: str, kind: str
+) -> None:
+    """`python -m tests.faults --matrix` breaks every question in every state in every way."""
+    tally, stage = Tally(), place.stages[situation.stage, SHALLOW]
+    state = {"foreign": "broadcast", "landed": "broadcast"}.get(situation.before, situation.before)
+    assert state in ASKED[method]
+    stage.reset()
+    with scratch() as folder:
+        run = Run(place, stage, folder, random.Random(1), tally, str(situation), deep=False)
+        place.proxy.set([])
+        prepare(run, situation.before)
+        place.proxy.set([Rule(method, kind, 0, state, 0, 2)], 1)
+        run.attempt(situation.way)
+        assert place.proxy.set([])
+        run.bring_home()
+    assert tally.failures == []

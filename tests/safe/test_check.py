@@ -142,6 +142,12 @@ def test_bytes_after_the_last_call__are_refused_though_the_contract_ignores_them
     assert line == f"f, data: has {length} bytes after call 2 that are no call; do not sign it"
 
 
+def test_a_plan_made_for_another_sender__is_named() -> None:
+    content = batch_file(SINGLE, SAFE)
+    verdict = check_file(content, "f", replace(SINGLE, sender="0x" + "ab" * 20), SAFE, NONCE)
+    assert any("for whom the plan was made" in finding.problem for finding in verdict.findings)
+
+
 def test_a_multi_send_of_another_chain__is_refused() -> None:
     # MultiSendCallOnly 1.5.0 is not in Safe's list for Optimism Sepolia.
     there = replace(BOTH, chain_id=11_155_420)

@@ -105,6 +105,15 @@ def test_what_a_safe_cannot_do__is_refused() -> None:
         batch_file(plan("propose", replace(propose(), to=SAFE)), SAFE)
 
 
+def test_a_plan_made_for_another_sender__is_refused() -> None:
+    bound = plan("propose", propose(), sender="0x" + "ab" * 20)
+    for export in (lambda: batch_file(bound, SAFE), lambda: safe_tx_of(bound, SAFE, "1.4.1", 1)):
+        with pytest.raises(CheckFailed, match="was made for 0xabab"):
+            export()
+    ours = plan("propose", propose(), sender=SAFE)
+    assert safe_tx_of(ours, SAFE, "1.4.1", 1).data == ours.calls[0].data
+
+
 def test_a_chain_without_multi_send__is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"has no MultiSendCallOnly 1\.5\.0"):
         safe_tx_of(replace(payouts(), chain_id=11_155_420), SAFE, "1.5.0", 0)

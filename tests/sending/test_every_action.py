@@ -61,11 +61,16 @@ class Season:
         self.operator.node.ask("anvil_mine", "0x4")
 
 
-@pytest.fixture(params=["", "1.3.0", "1.4.1", "1.5.0"], ids=lambda version: version or "key")
+def by(*versions: str) -> pytest.MarkDecorator:
+    """Send by a key and by Safes of these versions."""
+    return pytest.mark.parametrize("season", ["key", *versions], indirect=True)
+
+
+@pytest.fixture
 def season(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Season]:
-    version = request.param
+    version = "" if request.param == "key" else request.param
     made = operating(tmp_path, monkeypatch, chain_id=OPTIMISM, safe_version=version)
     with made as operator:
         install_predeploys(operator.node)
@@ -75,21 +80,22 @@ def season(
         yield Season(operator)
 
 
+@by("1.3.0", "1.5.0")
 def test_epoch_distributor__every_action(season: Season, tmp_path: Path) -> None:
     operator, world = season.operator, season.operator.world
     me = operator.sender
     world.publish(1, MANY)
     world.send(world.token.mint(me, 2 * TOTAL))
-    by = ("--sender", me)
+    sent = ("--sender", me)
 
-    season.do("fund", 1, *by)
-    season.do("propose", 1, *by)
+    season.do("fund", 1, *sent)
+    season.do("propose", 1, *sent)
     season.do("veto", "--reason", "wrong scores")
     assert world.distributor.pending().status is ProposalStatus.VETOED
-    season.do("propose", 1, *by)
+    season.do("propose", 1, *sent)
     season.travel(DELAY + 1)
     season.do("activate", 1)
-    claims = season.do("claim_many", 1, *by)
+    claims = season.do("claim_many", 1, *sent)
     assert len(claims.calls) == 2
     assert {account: world.token.balance(account) for account in MANY} == MANY
 
@@ -97,8 +103,8 @@ def test_epoch_distributor__every_action(season: Season, tmp_path: Path) -> None
     assert world.distributor.settings().claims_paused_until
     season.do("unpause", "--no-activation")
     assert not world.distributor.settings().claims_paused_until
-    season.do("fund", *by, "--amount", "7")
-    season.do("sweep", *by)
+    season.do("fund", *sent, "--amount", "7")
+    season.do("sweep", *sent)
     assert world.token.balance(world.target.distributor) == 0
 
     change = ("--change", "setCap", "--with", str(10**25), "--with", "0")
@@ -118,7 +124,7 @@ def test_epoch_distributor__every_action(season: Season, tmp_path: Path) -> None
     config = tmp_path / "deploy.toml"
     deployment = Deployment(OPTIMISM, world.config(world.target.token), bytes(32))
     config.write_bytes(deploy_toml(deployment))
-    deployed = season.do("deploy", "--config", config, *by)
+    deployed = season.do("deploy", "--config", config, *sent)
     contract = Distributor(world.endpoint, deployed.contract.address)
     assert contract.token() == world.target.token
     assert season.done == set(ACTIONS)
@@ -141,6 +147,7 @@ def published(season: Season, folder: Path, contract: str) -> Path:
     return epoch.folder
 
 
+@by("1.4.1")
 def test_urd__every_action(season: Season, tmp_path: Path) -> None:
     operator, me = season.operator, season.operator.sender
     world = operator.world
@@ -173,6 +180,7 @@ def sign(operator: Operator) -> tuple[object, ...]:
     return ("--env-file", operator.env)
 
 
+@by("1.4.1")
 def test_airdrop__every_action(season: Season, tmp_path: Path) -> None:
     operator, me = season.operator, season.operator.sender
     world = operator.world
@@ -204,6 +212,7 @@ def test_airdrop__every_action(season: Season, tmp_path: Path) -> None:
     assert season.done == set(Airdrop.actions)
 
 
+@by("1.4.1")
 def test_reward_manager__every_action(season: Season, tmp_path: Path) -> None:
     me = season.operator.sender
     registry = stand_in(
@@ -215,6 +224,22 @@ def test_reward_manager__every_action(season: Season, tmp_path: Path) -> None:
     asked = (out, "--target", "reward-manager", "--sender", me, "--contract", contract)
     season.do("propose", *asked, options=("--out", out))
     assert season.done == set(RewardManager.actions)
+
+
+@by("1.4.1")
+def test_caps__by_default_leave_room_for_what_optimism_charges(season: Season) -> None:
+    """On a quiet chain the data on L1 costs more than the execution."""
+    operator, world = season.operator, season.operator.world
+    world.publish(1, MANY)
+    world.send(world.token.mint(operator.sender, TOTAL))
+    operator.node.ask("anvil_setNextBlockBaseFeePerGas", hex(10**6))
+    operator.node.ask("anvil_mine", "0x5")
+    file = operator.folder / "default.json"
+    asked = (1, "--action", "fund", "--sender", operator.sender, "--rpc", operator.node.url)
+    operator.does("plan", *asked, "--out", file)
+    caps = Plan.from_bytes(file.read_bytes()).caps
+    assert caps.total_fee > caps.gas_limit * caps.max_fee_per_gas
+    assert operator.submit(file)["steps"][0]["state"] == "final"
 
 
 def test_all_targets__are_here() -> None:

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rewards.chain.journal import open_journal
+from rewards.chain.sending.fees import GAS_BOUND
 from rewards.chain.sending.machine import Machine, Silent
+from rewards.chain.sending.node import Node
 from rewards.chain.sending.quorum import Quorum, nodes_of
 from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.submitting import Submission
 from rewards.chain.steps import State
-from tests.sending.world import PAYEES, WCT, TestClock, World, chain, foreign, path_in
+from tests.sending.world import CAPS, PAYEES, WCT, TestClock, World, chain, foreign, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,3 +105,21 @@ def test_cancel_and_bump__land_once(world: World, tmp_path: Path) -> None:
         with pytest.raises(Stopped, match="Cancelled"):
             submission.run(lambda: world.account)
     assert world.balance(world.distributor) == before
+
+
+def test_gas__stays_below_the_bound_of_a_transaction(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for needed, signed in ((GAS_BOUND - 1, GAS_BOUND - 1), (GAS_BOUND, None)):
+        monkeypatch.setattr(Node, "estimate", lambda *_, needed=needed: needed)
+        caps = replace(CAPS, gas_limit=2 * GAS_BOUND, total_fee=10**20)
+        plan = world.fund(5 * WCT, caps=caps)
+        with submitting(world, plan, tmp_path / str(needed)) as submission:
+            submission.begin()
+            (intent,) = submission.intents()
+            if signed:
+                assert submission.machine.sign(intent, world.account).gas == signed
+                continue
+            with pytest.raises(Stopped) as caught:
+                submission.machine.sign(intent, world.account)
+            assert caught.value.reason is Reason.GAS_ABOVE_CAP

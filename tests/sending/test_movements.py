@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from eth_account import Account
 
-from rewards.chain.contract import TOKEN, interface
+from rewards.chain.contract import DISTRIBUTOR, TOKEN, interface
 from rewards.chain.sending.drift import require_files
 from rewards.chain.sending.movements import GIFT_SHARE, Movement, Received
 from rewards.chain.sending.reasons import Reason, Stopped
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tests.chain.anvil import Anvil
 
 AMOUNT = 500 * WCT
+SAYS_FALSE = "0x600060005260206000f3"
+"""PUSH1 0 PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN."""
 FEE_TOKEN = Path(__file__).parents[2] / "contracts_abi" / "test" / "FeeToken.json"
 
 
@@ -198,6 +200,43 @@ def test_fund__token_with_a_fee__is_noticed_all_the_same(world: World, tmp_path:
     assert submit(world, plan, tmp_path / "here") is State.FINAL
     assert held < world.balance(world.distributor) < held + AMOUNT
     assert refusal(world, plan, tmp_path / "there") == "AlreadyFunded"
+
+
+def test_fund__token_that_only_says_false__is_not_called_paid(world: World, tmp_path: Path) -> None:
+    plan, held = world.fund(AMOUNT), world.balance(world.distributor)
+    with submitting(world, plan, tmp_path) as submission:
+        submission.begin()
+        submission.machine.sign(submission.intents()[0], world.account)
+        # A token that moves nothing and returns false, where the plan's own was.
+        code = world.node.ask("eth_getCode", world.token, "latest")
+        world.node.ask("anvil_setCode", world.token, SAYS_FALSE)
+        world.node.ask("anvil_mine", "0x1")
+        submission.machine.send(submission.intents()[0])
+        world.node.ask("anvil_mine", "0x1")
+        world.node.ask("anvil_setCode", world.token, code)
+        world.node.ask("anvil_mine", "0x4")
+        with pytest.raises(Stopped) as caught:
+            submission.machine.finish(submission.intents()[0])
+        assert caught.value.reason is Reason.GOAL_NOT_REACHED
+    assert world.balance(world.distributor) == held
+
+
+def test_fund__swept_before_anybody_looked__is_final_all_the_same(
+    world: World, tmp_path: Path
+) -> None:
+    submit(world, world.sweep(), tmp_path)
+    plan = world.fund(AMOUNT)
+    with submitting(world, plan, tmp_path) as submission:
+        submission.begin()
+        submission.machine.sign(submission.intents()[0], world.account)
+        submission.machine.send(submission.intents()[0])
+        world.node.ask("anvil_mine", "0x4", "0x2")
+    call = interface(DISTRIBUTOR).call(world.distributor, "sweep", world.token)
+    request = {"from": world.sender, "to": world.distributor, "data": "0x" + call.data.hex()}
+    world.node.ask("eth_sendTransaction", request)
+    world.node.ask("anvil_mine", "0x4", "0x2")
+    assert world.balance(world.distributor) == 0
+    assert submit(world, plan, tmp_path) is State.FINAL
 
 
 def test_plan__that_binds_no_figure_or_sender__is_refused(world: World) -> None:

@@ -140,6 +140,9 @@ class _Check:
             self._differ("chain", statement.chain_id, f"is not the plan's chain {plan.chain_id}")
         if safe and statement.safe not in (None, safe):
             self._differ("safe", statement.safe, f"is not the Safe {safe}")
+        signer = safe or statement.safe
+        if plan.sender is not None and signer not in (None, plan.sender):
+            self._differ("safe", signer, f"is not {plan.sender}, for whom the plan was made")
         if statement.plan_digest not in (None, plan.digest):
             self._differ("plan_digest", statement.plan_digest, f"is not this plan, {plan.digest}")
         if nonce is not None and statement.tx and statement.tx.nonce != nonce:

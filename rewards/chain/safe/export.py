@@ -45,6 +45,10 @@ def calls_of(plan: Plan, safe: str) -> list[InnerCall]:
 
 def _refusals(plan: Plan, safe: str) -> list[Finding]:
     findings = []
+    if plan.sender not in (None, safe):
+        problem = f"was made for {plan.sender} to send, not for this Safe"
+        remedy = "make the plan anew with --sender and the Safe's address"
+        findings.append(Finding("plan", problem, remedy, column="sender", value=safe))
     if len(plan.calls) > BATCH_CALLS_LIMIT:
         problem = f"has {len(plan.calls)} calls, more than {BATCH_CALLS_LIMIT}"
         findings.append(Finding("plan", problem, "split it into several plans", column="calls"))

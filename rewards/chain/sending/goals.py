@@ -189,8 +189,10 @@ class Moved:
     is_proof: bool = False
 
     def reached(self, endpoint: Endpoint, at: int | str) -> Reached:
-        """Return YES where exactly this was moved since the plan."""
+        """Return YES where exactly this was moved since the plan, NO where nothing was."""
         there = self.movement.figure.read(endpoint, at)
+        if self.movement.figure.lasts and self.movement.is_open(there):
+            return Reached.NO
         return Reached.YES if self.movement.is_made(there) else _UNKNOWN
 
 

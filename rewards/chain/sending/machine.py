@@ -163,8 +163,8 @@ class Machine:
         while True:
             try:
                 block = self._finalized()
-                if self._at(intent, block) is Reached.YES:
-                    self._final(intent, block, None, "found on the chain, sent by somebody else")
+                if self.reached(intent, block.number) is Reached.YES:
+                    self.take_as_done(intent, block, "found on the chain, sent by somebody else")
                     return True
             except NotYet as error:
                 self.watcher.told(f"waiting: {error.detail}")
@@ -336,12 +336,12 @@ class Machine:
             find_foreign(self.quorum, step, block)
             raise NotYet(Reason.ENDPOINT_LAGS, "the receipt is not there yet")
         variant = next(v for v in step.variants if v.transaction == landed.transaction)
-        reached = self._at(intent, block)
         if variant.kind == "cancel":
             detail = f"cancelled by {landed.transaction} in block {landed.block}"
             raise Stopped(Reason.CANCELLED, f"{intent.words} is {detail}", closed=True)
+        reached = self.reached(intent, block.number, landed.block)
         if landed.succeeded and reached is not Reached.NO:
-            return self._final(intent, block, landed, "")
+            return self._final(intent, block, landed, "", reached)
         if landed.succeeded:
             raise Stopped(
                 Reason.GOAL_NOT_REACHED,
@@ -349,7 +349,7 @@ class Machine:
                 f"not show {intent.words} at block {block.number}",
             )
         if reached is Reached.YES and intent.goal.is_proof:
-            return self._final(intent, block, landed, "done by somebody else before")
+            return self._final(intent, block, landed, "done by somebody else before", reached)
         raise Stopped(
             Reason.TRANSACTION_FAILED,
             f"{landed.transaction} reverted in block {landed.block}: {self._why(intent, step)}",
@@ -378,13 +378,15 @@ class Machine:
         self.watcher.told(f"{intent.words}: its block is gone (a reorganisation)")
         self.journal.advance(intent.key, State.BROADCAST, {"transaction": transaction})
 
-    def _final(self, intent: Intent, block: Block, landed: Landed | None, note: str) -> Step:
+    def _final(
+        self, intent: Intent, block: Block, landed: Landed | None, note: str, reached: Reached
+    ) -> Step:
         body = {} if landed is None else _outcome(landed)
         body |= {
             "final_block": str(block.number),
             "final_block_hash": block.hash,
             "final_block_time": format_time(block.timestamp),
-            "goal": str(self._at(intent, block)),
+            "goal": str(reached),
             "endpoints": ", ".join(node.name for node in self.quorum.nodes),
             "note": note,
         }
@@ -402,10 +404,21 @@ class Machine:
             self.quorum.seen = seen
         return block
 
-    def _at(self, intent: Intent, block: Block) -> Reached:
-        return self.quorum.agreed(
-            "state of the contract", lambda node: intent.goal.reached(node, block.number)
-        )
+    def reached(self, intent: Intent, final: int, landed: int | None = None) -> Reached:
+        """Return whether a step's goal is reached in a final block, as every endpoint tells it.
+
+        What it brought about may have been undone since. So before it is said that it brought
+        nothing about, the block is looked at in which it landed.
+
+        Raises:
+            NotYet: An endpoint does not answer.
+            Stopped: They contradict each other.
+        """
+        what = "state of the contract"
+        there = self.quorum.agreed(what, lambda node: intent.goal.reached(node, final))
+        if there is not Reached.NO or landed is None or landed == final:
+            return there
+        return self.quorum.agreed(what, lambda node: intent.goal.reached(node, landed))
 
     def _at_head(self, intent: Intent) -> Reached:
         self.quorum.require_chain()
@@ -475,11 +488,11 @@ class Machine:
             NotYet: The endpoints do not tell.
             Stopped: They contradict each other.
         """
-        return self._at(intent, self._finalized())
+        return self.reached(intent, self._finalized().number)
 
     def take_as_done(self, intent: Intent, block: Block, note: str) -> None:
         """Bring a planned step to `final` that a final block shows as made, though not by us."""
-        self._final(intent, block, None, note)
+        self._final(intent, block, None, note, Reached.YES)
 
     def finalized(self) -> Block:
         """Return the agreed finalized block.

@@ -20,7 +20,7 @@ back in the treasury, and the plan may indeed be carried out again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from rewards.chain.distributor import Distributor, Token
 from rewards.chain.endpoint import LATEST
@@ -41,6 +41,9 @@ GIFT_SHARE = 100
 class Figure(Protocol):
     """A number of base units on the chain."""
 
+    lasts: ClassVar[bool]
+    """Whether it stays as the step leaves it until somebody takes the step back."""
+
     def read(self, endpoint: Endpoint, at: int | str) -> int:
         """Return it, as one endpoint sees one block."""
 
@@ -55,6 +58,8 @@ class Received:
     Claims leave it as it is, whatever funds it raises it, a sweep lowers it. `pays` says whether
     the token is the one that the distributor pays out.
     """
+
+    lasts: ClassVar[bool] = True
 
     contract: str
     token: str
@@ -74,7 +79,9 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a contract may take of an owner's tokens."""
+    """What a contract may take of an owner's tokens; each claim takes some of it."""
+
+    lasts: ClassVar[bool] = False
 
     contract: str
     token: str

@@ -228,7 +228,7 @@ class SafeWatch:
     def _look(self) -> str:
         self.machine.quorum.require_chain()
         block = self.machine.finalized()
-        fate, transaction = self.fate(block)
+        fate, transaction, landed = self.fate(block)
         if fate is Fate.WAITING:
             self._require_still_wanted(block)
             return f"safeTxHash {self.safe_tx_hash} is not executed in a final block yet"
@@ -239,9 +239,7 @@ class SafeWatch:
             raise Stopped(
                 Reason.SAFE_SUPERSEDED, f"{detail} gave way to {transaction}", closed=True
             )
-        goal = self.machine.quorum.agreed(
-            "state of the contract", lambda node: self.intent.goal.reached(node, block.number)
-        )
+        goal = self.machine.reached(self.intent, block.number, landed)
         if goal is Reached.NO:
             raise Stopped(
                 Reason.GOAL_NOT_REACHED,
@@ -274,8 +272,8 @@ class SafeWatch:
         )
         raise CheckFailed(replace(movement.refusal(there), remedy=remedy))
 
-    def fate(self, block: Block) -> tuple[Fate, str]:
-        """Return what became of it by a final block, and in which transaction.
+    def fate(self, block: Block) -> tuple[Fate, str, int]:
+        """Return what became of it by a final block, in which transaction and in which block.
 
         Raises:
             NotYet: Events are missing.
@@ -285,7 +283,7 @@ class SafeWatch:
         since = self.machine.journal.step(self.intent.key).variants[-1].since
         used = quorum.agreed("nonce of the Safe", lambda node: self._nonce(node, block.number))
         if used <= self.tx.nonce:
-            return Fate.WAITING, ""
+            return Fate.WAITING, "", 0
         before = quorum.agreed("nonce of the Safe", lambda node: self._nonce(node, since))
         events = quorum.agreed("events of the Safe", lambda node: self._events(node, since, block))
         if len(events) != used - before:
@@ -296,9 +294,9 @@ class SafeWatch:
         if not ours:
             # The events are in order, and each raised the nonce by one.
             other = events[self.tx.nonce - before]
-            return Fate.SUPERSEDED, f"{_hash_in(other)} in {other.transaction}"
+            return Fate.SUPERSEDED, f"{_hash_in(other)} in {other.transaction}", other.block
         success = ours[0].topics[0] == SUCCESS
-        return (Fate.EXECUTED if success else Fate.FAILED), ours[0].transaction
+        return (Fate.EXECUTED if success else Fate.FAILED), ours[0].transaction, ours[0].block
 
     def _events(self, node: Node, since: int, block: Block) -> list[Log]:
         found: list[Log] = []
