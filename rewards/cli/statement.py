@@ -15,6 +15,7 @@ from rewards.cli.console import (
     json_option,
     note,
     print_table,
+    short_address,
     short_wct,
     show_findings,
 )
@@ -24,7 +25,6 @@ from rewards.cli.writing import write_tables
 from rewards.errors import CheckFailed
 from rewards.files.grammar import format_time
 from rewards.files.published import PublishedEpoch
-from rewards.merkle.keccak import to_checksum
 from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
@@ -166,9 +166,8 @@ def _show_payees(statement: Statement, top: int) -> None:
 def _payee_row(payee: PayeeRow) -> tuple[str, ...]:
     nodes = payee.pays["nodes"]
     wallets = sum(payee.pays.values()) - nodes
-    account = to_checksum(payee.account)
     return (
-        f"{account[:8]}…{account[-6:]}",
+        short_address(payee.account),
         short_wct(nodes)[:-2],
         short_wct(wallets)[:-2],
         # Adjustments, and recoveries put off or taken.
