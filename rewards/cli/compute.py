@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from rewards.audit.checks.review import CheckReport, reviewer_for
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.cli.checks import checks_options, show_report
 from rewards.cli.console import answer, json_option, print_table, short_wct
 from rewards.cli.epochs import require_season, season_option
@@ -14,6 +15,9 @@ from rewards.errors import Finding, InvalidInput
 from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
 from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
 from rewards.rules.records import sum_of
+
+if TYPE_CHECKING:
+    from rewards.audit.checks.review import CheckReport
 
 SHOWN_PER_CHECK = 3
 
