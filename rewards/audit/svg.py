@@ -26,6 +26,7 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 30, 46, 76
 STYLE = """
 svg { font: 12px system-ui, sans-serif; background: #fff; }
 text { fill: #1c2330; } .note { fill: #5a6475; } .axis { stroke: #9aa3b2; fill: none; }
+.grid { stroke: #9aa3b2; stroke-opacity: 0.35; fill: none; }
 .up { fill: #12715b; } .down { fill: #b3413a; }
 .s0 { stroke: #1f5fbf; } .s1 { stroke: #c05a00; } .s2 { stroke: #12715b; } .s3 { stroke: #8a3ab9; }
 .s4 { stroke: #b3413a; } .s5 { stroke: #5a6475; }
@@ -91,8 +92,7 @@ def lines(
     x_label: str,
     y_label: str,
     x_ticks: Sequence[tuple[Fraction, str]],
-    y_texts: tuple[str, str],
-    y_range: tuple[Fraction, Fraction],
+    y_ticks: Sequence[tuple[Fraction, str]],
     dots: bool = True,
 ) -> bytes:
     """Return a plot with a line per series.
@@ -104,11 +104,11 @@ def lines(
         y_label: Name of the vertical axis.
         x_ticks: Marked places of the horizontal axis, with their words; the first and the last
             one are its ends.
-        y_texts: Words for the lower and the upper end of the vertical axis.
-        y_range: Lower and upper end.
+        y_ticks: The same of the vertical axis, from below.
         dots: Whether each point is marked.
     """
     x_range = (x_ticks[0][0], x_ticks[-1][0])
+    y_range = (y_ticks[0][0], y_ticks[-1][0])
     left, right, base = LEFT, WIDTH - RIGHT, TOP + PLOT_HEIGHT
 
     def x_of(x: Fraction) -> str:
@@ -119,12 +119,13 @@ def lines(
 
     parts = [
         f'<path class="axis" d="M{left} {TOP}V{base}H{right}"/>',
-        _text(left - 6, base, y_texts[0], anchor="end"),
-        _text(left - 6, TOP + 10, y_texts[1], anchor="end"),
         _text(8, TOP - 8, y_label, kind="note"),
         _text(right, base + 34, x_label, kind="note", anchor="end"),
     ]
     parts += [_text(x_of(x), base + 16, words, anchor="middle") for x, words in x_ticks]
+    for y, words in y_ticks:
+        parts.append(f'<path class="grid" d="M{left} {y_of(y)}H{right}"/>')
+        parts.append(_text(left - 6, y_of(y), words, anchor="end", middle=True))
     for i, line in enumerate(series):
         colour = f"s{i % 6}"
         look = "axis" if line.faint else f"line {colour} d{i % 3}"
@@ -163,8 +164,17 @@ def _tenths(tenths: int) -> str:
     return f"{tenths // 10}.{tenths % 10}"
 
 
-def _text(x: int | str, y: int, words: str, *, kind: str = "", anchor: str = "start") -> str:
+def _text(
+    x: int | str,
+    y: int | str,
+    words: str,
+    *,
+    kind: str = "",
+    anchor: str = "start",
+    middle: bool = False,
+) -> str:
     look = f' class="{kind}"' if kind else ""
+    look += ' dominant-baseline="middle"' if middle else ""
     return f'<text x="{x}" y="{y}" text-anchor="{anchor}"{look}>{escape(words)}</text>'
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rewards.audit.checks.review import (
-    as_error,
-    is_recorded,
-    recorded_reviewer,
-    review_published,
-)
+from rewards.audit.checks.recorded import is_recorded, recorded_reviewer, review_published
+from rewards.audit.checks.review import as_error
 from rewards.errors import CheckFailed, Finding, InvalidInput, InvariantBroken
 from rewards.files.epoch import compute
 from rewards.files.folder import open_regular, walk_files

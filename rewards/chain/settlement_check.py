@@ -117,6 +117,73 @@ def check_through(
     return report, list(_mismatches(published, entitled, chain))
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The contract at one final block, and what each account of an epoch has claimed."""
+
+    block: int
+    active: ActiveState
+    balance: int
+    claims: Mapping[str, int]
+
+
+def read_position(
+    published: PublishedEpoch, urls: Sequence[str]
+) -> tuple[Position | None, list[Finding]]:
+    """Return where the contract stands, for the books of epochs up to a published one.
+
+    Args:
+        published: The last of these epochs, verified.
+        urls: JSON-RPC endpoints, at least one.
+
+    Returns:
+        The position, or None and why there is none: the endpoints do not agree, there is no
+        contract, or it has activated a later epoch, whose accounts are not known here.
+
+    Raises:
+        InvalidInput: An address is no HTTP address.
+        EndpointTrouble: An endpoint gives no usable answer.
+    """
+    from rewards.chain.network import JsonRpc  # noqa: PLC0415 - web3 only where a node is asked
+
+    with ExitStack() as stack:
+        return position_through(
+            published, [stack.enter_context(closing(JsonRpc(url))) for url in urls]
+        )
+
+
+def position_through(
+    published: PublishedEpoch, endpoints: Sequence[Endpoint]
+) -> tuple[Position | None, list[Finding]]:
+    """Do what `read_position` does, through endpoints already there."""
+    manifest = published.manifest
+    findings = list(_wrong_chains(manifest.chain_id, endpoints))
+    if findings:
+        return None, findings
+    block, findings = _agreed_block(endpoints)
+    findings = findings or list(_without_code(manifest.distributor, endpoints, block))
+    if findings:
+        return None, findings
+    accounts: list[str] = [row.account for row in published.allocations if row.cumulative]
+    answers = [_read(published, accounts, endpoint, block, None) for endpoint in endpoints]
+    findings = list(_disagreements(endpoints, answers))
+    active = answers[0].active
+    if not findings and active.epoch > manifest.epoch:
+        findings = [
+            Finding(
+                CHAIN,
+                f"has activated epoch {active.epoch} already, and claims are counted since",
+                f"choose a range that ends with epoch {active.epoch} or later",
+                column="epoch",
+                value=str(manifest.epoch),
+            )
+        ]
+    if findings:
+        return None, findings
+    claims = dict(zip(accounts, answers[0].claimed, strict=True))
+    return Position(block.number, active, answers[0].balance, claims), []
+
+
 def _wrong_chains(chain_id: int, endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
     for endpoint in endpoints:
         served = endpoint.chain_id()

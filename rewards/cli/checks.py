@@ -11,7 +11,9 @@ import click
 
 from rewards.audit.checks.catalogue import CHECKS
 from rewards.audit.checks.limits import default_limits, limits_document, template
-from rewards.audit.checks.review import is_recorded, review_published, reviewer_for, say
+from rewards.audit.checks.recorded import is_recorded, review_published
+from rewards.audit.checks.review import say
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.audit.verify import require_verified
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, print_table
 from rewards.cli.epochs import locate, season_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.audit.checks.review import CheckReport, reviewer_for
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.cli.checks import checks_options, show_report
 from rewards.cli.console import answer, json_option, print_table, short_wct
 from rewards.cli.epochs import require_season, season_option
@@ -19,6 +19,8 @@ from rewards.rules.records import sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rewards.audit.checks.review import CheckReport
 
 SHOWN_PER_CHECK = 3
 

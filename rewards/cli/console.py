@@ -127,6 +127,14 @@ def short_wct(amount: int) -> str:
     return f"{'-' if amount < 0 else ''}{whole:,}.{fraction // 10**14:04d}"
 
 
+def short_address(address: str) -> str:
+    """Return the ends of an address in its EIP-55 spelling, for a table; never for a payment."""
+    from rewards.merkle.keccak import to_checksum
+
+    spelled = to_checksum(address)
+    return f"{spelled[:8]}…{spelled[-6:]}"
+
+
 def print_table(
     title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()
 ) -> None:

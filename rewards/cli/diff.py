@@ -15,12 +15,12 @@ from rewards.cli.console import (
     answer,
     json_option,
     print_table,
+    short_address,
     short_wct,
     show_findings,
 )
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.writing import write_files
-from rewards.merkle.keccak import to_checksum
 
 NOTHING = "-"
 
@@ -64,9 +64,15 @@ def command(
 
 def _show(difference: EpochDiff, top: int) -> None:
     header = ("", f"epoch {difference.before}", f"epoch {difference.after}")
+    if difference.pools:
+        print_table(
+            "Pools, WCT",
+            (*header, "change"),
+            [_pool_row(change) for change in difference.pools],
+            right=(1, 2, 3),
+        )
     for title, changes in (
         ("Parameters", difference.parameters),
-        ("Pools, base units", difference.pools),
         ("Closing status of nodes", difference.statuses),
         ("Payout addresses", difference.payout_addresses),
     ):
@@ -77,26 +83,45 @@ def _show(difference: EpochDiff, top: int) -> None:
     shown = difference.accounts[:top]
     if shown:
         print_table(
-            f"Accounts, WCT in the epoch: {counts}; the {len(shown)} largest moves",
-            ("account", header[1], header[2]),
+            f"Payees, WCT: {counts}; the {len(shown)} largest moves",
+            ("payee", "", header[1], header[2], "change"),
             [
                 (
-                    to_checksum(row.account),
+                    short_address(row.account),
+                    row.kind,
                     _amount(row.amount_before, row.kind in ("new", "returned")),
                     _amount(row.amount_after, row.kind == "vanished"),
+                    _signed(row.delta),
                 )
                 for row in shown
             ],
-            right=(1, 2),
+            right=(2, 3, 4),
         )
+        if len(shown) < len(difference.accounts):
+            left_out = len(difference.accounts) - len(shown)
+            click.echo(f"and {left_out:,} more: give --top, or --json for all, in full\n")
     else:
-        click.echo("no account's amount changed")
+        click.echo("no payee's amount changed\n")
     if difference.checks:
         show_report(difference.checks, per_check=top, more="give --top")
 
 
 def _texts(change: Change) -> tuple[str, str, str]:
     return change.name, change.before or NOTHING, change.after or NOTHING
+
+
+def _pool_row(change: Change) -> tuple[str, ...]:
+    before, after = int(change.before or 0), int(change.after or 0)
+    return (
+        change.name.replace("_", " "),
+        short_wct(before),
+        short_wct(after),
+        _signed(after - before),
+    )
+
+
+def _signed(amount: int) -> str:
+    return ("+" if amount > 0 else "") + short_wct(amount)
 
 
 def _amount(amount: int, absent: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rewards.audit.checks.review import reviewer_for
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.cli.console import answer, exit_code, json_option, show_findings
 from rewards.cli.epochs import require_season, season_option
 from rewards.errors import CheckFailed, FindingsError, InvalidInput

@@ -102,8 +102,7 @@ def command(
 
 
 def _show(simulation: Simulation, top: int) -> None:
-    span = _span(simulation)
-    click.echo(f"{span}, recomputed: every byte as published.\n")
+    click.echo(f"{simulation.span.capitalize()}, recomputed: every byte as published.\n")
     for number, outcome in enumerate(simulation.alternatives, start=1):
         _show_outcome(simulation, outcome, number, top)
     for key, outcomes in simulation.sweeps.items():
@@ -115,11 +114,6 @@ def _show(simulation: Simulation, top: int) -> None:
     for line in COUNTERFACTUAL:
         _paragraph(f"- {line}")
     _show_assumptions(simulation)
-
-
-def _span(simulation: Simulation) -> str:
-    first, last = simulation.epochs[0], simulation.epochs[-1]
-    return f"Epoch {first}" if first == last else f"Epochs {first} to {last}"
 
 
 def _show_outcome(simulation: Simulation, outcome: Outcome, number: int, top: int) -> None:
@@ -173,6 +167,14 @@ def sentences(simulation: Simulation, outcome: Outcome) -> list[str]:
                 f"{_percent(now.top10)} ({_percent(then.top10)}); Gini {_gini(now.gini)} "
                 f"({_gini(then.gini)}); as published in brackets"
             )
+    changes, changes_then = outcome.measured.changes, before.measured.changes
+    moved = [
+        f"{step.replace('_', ' ')} {changes[step]} ({changes_then[step]})"
+        for step in sorted({*changes, *changes_then})
+        if changes[step] != changes_then[step]
+    ]
+    if moved:
+        said.append(f"changes of status: {', '.join(moved)}; as published in brackets")
     said += _incentive_sentences(before, outcome, simulation)
     return said
 
@@ -182,11 +184,11 @@ def _incentive_sentences(before: Outcome, outcome: Outcome, simulation: Simulati
     for program in simulation.programs:
         for action, verb in (("split", "splitting one in two"), ("merge", "merging two")):
             best, best_before = _best(outcome, program, action), _best(before, program, action)
-            if best and best_before and best.gain != best_before.gain:
-                said.append(
-                    f"{verb} of the {program} asked about gains {_best_text(best)}; as published "
-                    f"{_best_text(best_before)}"
-                )
+            if not best or not best_before:
+                continue
+            now, then = _best_text(best), _best_text(best_before)
+            if now != then:
+                said.append(f"{verb} of the {program} asked about gains {now}; as published {then}")
     return said
 
 

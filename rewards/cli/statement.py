@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rewards.audit.statement import POOLS, document_of, statement_of, tables
+from rewards.audit.statement import POOLS, Receipt, document_of, statement_of, tables
 from rewards.cli.console import (
     EXIT_FOUND,
     answer,
     json_option,
     note,
     print_table,
+    short_address,
     short_wct,
     show_findings,
 )
 from rewards.cli.epochs import season_option
 from rewards.cli.ranges import folders_of, range_options
 from rewards.cli.writing import write_tables
+from rewards.errors import CheckFailed
 from rewards.files.grammar import format_time
-from rewards.merkle.keccak import to_checksum
+from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ NOTHING = "-"
 @click.command()
 @click.argument("outs", nargs=-1, metavar="[OUT]…")
 @range_options
+@click.option(
+    "--rpc", "urls", multiple=True, help="Ask the chain what is claimed and held; repeatable."
+)
 @click.option("--top", default=20, show_default=True, help="How many payees to show.")
 @click.option("--csv", "csv_folder", type=click.Path(path_type=Path), help="Write tables there.")
 @season_option
@@ -42,6 +47,7 @@ def command(
     outs: tuple[str, ...],
     first: str | None,
     last: str | None,
+    urls: tuple[str, ...],
     top: int,
     csv_folder: Path | None,
     season_folder: Path | None,
@@ -52,20 +58,45 @@ def command(
     Pools against what was approved, paid, withheld, unallocated, funded, claimed and open, per
     program and per payee, tied to the wei; exit code 1 if anything does not tie. The range is
     --from and --to (an epoch's number or a day, both inclusive), or the folders OUT, or the whole
-    season. What was funded and claimed comes from the season's settlements/.
+    season. What was funded and claimed comes from the season's settlements/, or with --rpc from the
+    contract itself, at one final block.
 
     \b
     Examples:
       rewards statement --from 2026-06-01 --to 2026-06-30 --csv june
-      rewards statement --from 120 --to 150 --json
+      rewards statement --from 120 --to 150 --rpc URL --rpc URL2 --json
     """
-    statement = statement_of(folders_of(outs, first, last, season_folder))
+    folders = folders_of(outs, first, last, season_folder)
+    statement = statement_of(folders, _on_chain(folders[-1], urls) if urls else None)
     if csv_folder:
         write_tables(csv_folder, tables(statement))
     answer(document_of(statement), as_json=as_json, text=lambda: _show(statement, top))
     if not as_json:
         show_findings(statement.findings)
     sys.exit(EXIT_FOUND if statement.findings else 0)
+
+
+def _on_chain(folder: Path, urls: tuple[str, ...]) -> Receipt:
+    """Return what the contract says of the epochs up to the last of the range.
+
+    Raises:
+        CheckFailed: The endpoints do not agree, or the contract is past the range.
+    """
+    from rewards.chain.settlement_check import read_position
+
+    published = PublishedEpoch(folder)
+    published.require_unaltered()
+    position, findings = read_position(published, urls)
+    if position is None:
+        raise CheckFailed(findings)
+    return Receipt(
+        f"the chain at final block {position.block}",
+        position.active.epoch,
+        position.active.cumulative_total,
+        position.active.claimed_total,
+        position.balance,
+        position.claims,
+    )
 
 
 def _show(statement: Statement, top: int) -> None:
@@ -104,16 +135,22 @@ def _show_ledger(statement: Statement) -> None:
 def _show_settlement(statement: Statement) -> None:
     position = statement.position
     if position is None:
-        click.echo("Settlement: not settled (no receipt in settlements/)\n")
+        click.echo("Settlement: not settled, as far as settlements/ tells; --rpc asks the chain\n")
         return
     click.echo(f"Settlement, up to epoch {position.epoch} ({position.name})")
-    _lines(
+    lines = [
         ("settled", position.settled),
         ("not yet settled", statement.cumulative_total - position.settled),
-        ("funded", position.funded),
-        ("claimed", position.claimed),
-        ("open: allotted, not claimed", statement.cumulative_total - position.claimed),
-    )
+    ]
+    if position.claimed is not None and position.funded is not None:
+        lines += [
+            ("funded", position.funded),
+            ("claimed", position.claimed),
+            ("open: allotted, not claimed", statement.cumulative_total - position.claimed),
+        ]
+    _lines(*lines)
+    if position.claimed is None:
+        click.echo("What is funded and claimed no receipt tells: give --rpc to ask the chain.\n")
 
 
 def _show_payees(statement: Statement, top: int) -> None:
@@ -129,9 +166,8 @@ def _show_payees(statement: Statement, top: int) -> None:
 def _payee_row(payee: PayeeRow) -> tuple[str, ...]:
     nodes = payee.pays["nodes"]
     wallets = sum(payee.pays.values()) - nodes
-    account = to_checksum(payee.account)
     return (
-        f"{account[:8]}…{account[-6:]}",
+        short_address(payee.account),
         short_wct(nodes)[:-2],
         short_wct(wallets)[:-2],
         # Adjustments, and recoveries put off or taken.

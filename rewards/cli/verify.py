@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.audit.checks.review import not_at_hand
+from rewards.audit.checks.recorded import not_at_hand
 from rewards.audit.verify import Verification, verification
 from rewards.cli.attestations import AttestationsAsked, attestation_options
 from rewards.cli.checks import counts_text, report_on

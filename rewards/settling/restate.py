@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rewards.audit.checks.review import reviewer_for
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.chain.distributor import ProposalStatus
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.carried import require_carried

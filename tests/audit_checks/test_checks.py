@@ -125,6 +125,12 @@ def test_payout_change__of_a_known_id__is_told_with_both_addresses() -> None:
     assert (hit.values["before"], hit.values["after"]) == (b.address(9), b.address(1))
 
 
+def test_payout_change__to_the_same_address_or_of_a_new_id__is_none() -> None:
+    before = table(a=(1, b.address(1)), gone=(1, b.address(9)))
+    assert not found("payout_change", two_nodes(nodes=before))
+    assert not found("payout_change", two_nodes())
+
+
 def test_payout_change_owing__only_while_the_old_address_owes() -> None:
     before = table(a=(1, b.address(9)), b=(1, b.address(2)))
     owing = {"ledger": {b.address(9): Account(cumulative=10, recovery=7)}}
@@ -286,6 +292,11 @@ def test_policy_change__names_the_parameter_but_not_its_approval() -> None:
     (hit,) = found("policy_change", given)
     assert hit.subject == "policy:nodes.alpha"
     assert hit.values == {"before": "0.5", "after": "0.25"}
+
+
+def test_policy_change__of_the_same_policy__is_none() -> None:
+    assert not found("policy_change", two_nodes(rules={}))
+    assert not found("policy_change", wallets(b.wallet("w")))
 
 
 # --- the catalogue ---------------------------------------------------------------------------

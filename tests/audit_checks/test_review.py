@@ -19,7 +19,7 @@ from rewards.audit.checks import (
     template,
 )
 from rewards.audit.checks.limits import limits_document, limits_from
-from rewards.audit.checks.review import not_at_hand
+from rewards.audit.checks.recorded import not_at_hand
 from rewards.audit.verify import verify_epoch
 from rewards.cli.checks import command as checks_command
 from rewards.cli.compute import command as compute_command

@@ -13,7 +13,7 @@ from rewards.chain.embedded import DEVELOPER_KEYS, EmbeddedChain
 from rewards.chain.errors import EndpointTrouble
 from rewards.chain.network import JsonRpc
 from rewards.chain.sender import Sender
-from rewards.chain.settlement_check import check_settlement, check_through
+from rewards.chain.settlement_check import check_settlement, check_through, position_through
 from rewards.errors import ChainError
 from rewards.files.epoch import compute, publish_epoch
 from rewards.files.published import PublishedEpoch
@@ -87,6 +87,25 @@ def test_settled_epoch__agrees(settled: Settled) -> None:
     assert report["status"] == "active"
     assert (report["claimed_total"], report["outstanding"], report["balance"]) == ("1000", "0", "0")
     assert (report["accounts"], report["accounts_paid_in_full"]) == ("2", "2")
+
+
+def test_position__for_the_books(settled: Settled) -> None:
+    position, findings = position_through(settled.published, [settled.endpoint])
+    assert findings == []
+    assert position is not None
+    assert position.active.epoch == 1
+    assert (position.active.claimed_total, position.balance) == (1000, 0)
+    assert position.claims == AMOUNTS
+
+
+def test_position__of_epochs_before_the_active_one__refused(settled: Settled) -> None:
+    manifest = settled.published.manifest
+    earlier = replace(manifest, document={**manifest.document, "epoch": "0"})
+    past = PublishedEpoch(settled.published.folder)
+    past.manifest = earlier
+    position, findings = position_through(past, [settled.endpoint])
+    assert position is None
+    assert "has activated epoch 1 already" in str(findings[0])
 
 
 def test_other_epoch_of_that_number__every_difference_is_named(settled: Settled) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from eth_account import Account
 
-from rewards.audit.checks.review import reviewer_for
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.chain.accounts import developer_account
 from rewards.chain.distributor import Claim, Config, Distributor, Token, batches, claims_of
 from rewards.chain.embedded import DEVELOPER_KEYS

@@ -30,6 +30,7 @@ class Page(HTMLParser):
         self.styles: list[str] = []
         self.attributes: list[tuple[str, str, str]] = []
         self.ids: list[str] = []
+        self.texts: dict[str, str] = {}
         self._within: list[tuple[str, dict[str, str]]] = []
         self._section = ""
         self.feed(text)
@@ -61,6 +62,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         tag, found = self._within[-1] if self._within else ("", {})
+        self.texts[self._section] = self.texts.get(self._section, "") + data
         if tag == "script" and "id" in found:
             self.blocks[found["id"]] = self.blocks.get(found["id"], "") + data
         elif tag == "script":
@@ -80,6 +82,10 @@ class Page(HTMLParser):
         """The index and programs of the look-up."""
         document: dict[str, Any] = json.loads(self.blocks["epoch-data"])
         return document
+
+    def text_of(self, section: str) -> str:
+        """Return the words of a section."""
+        return self.texts.get(section, "")
 
     def of_section(self, section: str) -> list[Table]:
         """Return the tables of a section."""

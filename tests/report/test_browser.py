@@ -116,6 +116,15 @@ def test_unpaid_wallet__told_why_and_that_it_has_no_leaf(page: Page, last: Publi
     assert "No leaf, so no proof" in page.text("#look-result")
 
 
+def test_look_up__tells_it_in_words_before_the_steps(page: Page, last: Published) -> None:
+    wallet = paid_wallet(last)
+    page.look_up(wallet["wallet_id"])
+    told = page.text(".told")
+    assert f"Its {int(wallet['activity']):,} signatures pass the threshold" in told
+    assert "it is certified. From the eligible pool of 125,000.0000 WCT" in told
+    assert "✓ All" in page.text(".derivation .good")
+
+
 def test_sentinel__proven_too(page: Page, last: Published) -> None:
     manifest = PublishedEpoch(last.folder).manifest
     page.look_up(manifest.distributor)

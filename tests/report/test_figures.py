@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rewards.audit.moments import timed
 from rewards.audit.report.figures import Concentration, lorenz_points
 from rewards.audit.report.scales import Linear, Logarithmic, decades, linear_from_zero, nines
-from rewards.audit.report.words import decimal, exact_wct, percent, plain_wct, ratio, timed
+from rewards.audit.report.words import decimal, exact_wct, percent, plain_wct, ratio
 from rewards.rules.integers import WAD, WCT
 
 amounts = st.lists(st.integers(1, 10**30), min_size=1, max_size=60).map(sorted).map(tuple)

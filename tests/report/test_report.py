@@ -4,18 +4,21 @@ import base64
 import hashlib
 import json
 import re
+import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rewards.audit.report import build_report, source
+from rewards.audit.report import build_report, report_of, source
 from rewards.audit.report.page import content_policy, data_text
 from rewards.audit.report.settlement import Receipt, read_receipts
+from rewards.audit.statement import books, document_of, model
 from rewards.errors import CheckFailed, InvalidInput
 from rewards.files.epoch import compute, publish_epoch
 from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
-from rewards.rules.records import Inputs, Policy, Pools
+from rewards.rules.records import Adjustment, Inputs, Policy, Pools
 from tests import builders
 from tests.report.epochs import HOSTILE, Published, publish, sized_inputs
 from tests.report.reading import Page
@@ -167,7 +170,7 @@ def hostile_inputs() -> Inputs:
         nodes=(builders.node(f"n{HOSTILE}", payout=builders.address(7)),),
         node_scores=(),
         wallets=(builders.wallet(f"w{HOSTILE}", certified=True), builders.wallet("wallet")),
-        adjustments=(builders.adjustment(builders.address(2), 5),),
+        adjustments=(Adjustment(builders.address(2), 5, reason=HOSTILE, approved_by=HOSTILE),),
     )
 
 
@@ -175,14 +178,28 @@ def hostile_report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the report of a folder that the rest of the program would refuse to read."""
     inputs = hostile_inputs()
     publish_epoch(compute(inputs, None), folder)
-    monkeypatch.setattr(source, "require_verified", lambda *_: None)
+    take_as_verified(monkeypatch)
+    monkeypatch.setattr(books, "read_inputs", lambda _: SimpleNamespace(inputs=inputs))
     monkeypatch.setattr(source, "read_inputs", lambda _: None)
     monkeypatch.setattr(source, "check_inputs", lambda *_: inputs)
     receipts = [
         Receipt(HOSTILE, {HOSTILE: HOSTILE, "actions": [{"name": HOSTILE}]}),
         Receipt(HOSTILE, problem=HOSTILE),
     ]
-    return build_report(PublishedEpoch(folder), None, receipts, HOSTILE).decode()
+    published = PublishedEpoch(folder)
+    published.manifest.document.update(
+        checks=[
+            {"check": HOSTILE, "severity": HOSTILE, "subject": HOSTILE, "values": {HOSTILE: 1}}
+        ],
+        waivers=[{"check": HOSTILE, "subject": "x", "reason": HOSTILE, "approver": HOSTILE}],
+        supersedes={"manifest_hash": HOSTILE, "reason": HOSTILE},
+    )
+    return build_report(published, None, receipts, HOSTILE).decode()
+
+
+def take_as_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a folder pass that the program would not take for a published one."""
+    monkeypatch.setattr(model, "require_verified", lambda folder, _: PublishedEpoch(folder))
 
 
 def test_hostile_text_stays_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +209,53 @@ def test_hostile_text_stays_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not [tag for tag, name, _ in page.attributes if name.startswith("on") or tag == "img"]
     assert "<script>window.pwned" not in report
     assert "{{7*7}}" in report
+
+
+# --- the statement -----------------------------------------------------------------------------
+
+
+def test_statement__the_same_amounts_as_the_command_s(sample: dict[int, Published]) -> None:
+    folders = [sample[number].folder for number in range(1, 8)]
+    read = source.read_source(
+        PublishedEpoch(folders[-1]), PublishedEpoch(folders[-2]), before=folders[:-1]
+    )
+    stated = document_of(read.statement)
+    page = Page(report_of(read).decode())
+    tables = page.of_section("statement")
+    pools, *ledgers, by_epoch, payees = tables
+    assert [row for row in pools.values if row] == [
+        list(stated["programs"][name].values())
+        for name in ("nodes", "wallets_eligible", "wallets_certified", "total")
+    ]
+    assert [table.rows[-1] for table in ledgers] == [["✓ holds exactly"]] * 3
+    assert [row[-1] for row in by_epoch.values if row] == [
+        entry["epoch_amount"] for entry in stated["epochs"]
+    ]
+    assert [row[-2] for row in payees.values if row] == [
+        entry["allotted"] for entry in stated["payees"][:25]
+    ]
+    assert "✓ All 235 of 235 identities hold" in page.text_of("statement")
+
+
+def test_statement__against_a_receipt__what_does_not_tie_is_named(
+    season: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "season"
+    shutil.copytree(season, folder)
+    settlements = folder / "settlements"
+    settlements.mkdir(exist_ok=True)
+    total = PublishedEpoch(folder / "epochs" / "000001").manifest.cumulative_total
+    receipt = {"epoch": "1", "cumulative_total": str(total), "claimed_total": str(total),
+               "distributor_balance": "0"}  # fmt: skip
+    (settlements / "000001.json").write_text(json.dumps(receipt))
+    report = build_report(PublishedEpoch(folder / "epochs" / "000001")).decode()
+    assert "Settled, funded and claimed are as 000001.json has them" in report
+    assert "✗" not in Page(report).text_of("statement")
+    (settlements / "000001.json").write_text(json.dumps({**receipt, "cumulative_total": "7"}))
+    report = build_report(PublishedEpoch(folder / "epochs" / "000001")).decode()
+    said = Page(report).text_of("statement")
+    assert "✗ Only" in said
+    assert "receipt 000001.json: settled = the epoch's cumulative total" in said
 
 
 # --- what is refused ---------------------------------------------------------------------------
@@ -230,7 +294,7 @@ def test_more_rows_than_a_page_takes__refused_with_what_to_use(
 def with_manifest(folder: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the report of an epoch whose manifest says more than today's do."""
     publish(sized_inputs(3), folder)
-    monkeypatch.setattr(source, "require_verified", lambda *_: None)
+    take_as_verified(monkeypatch)
     published = PublishedEpoch(folder)
     published.manifest.document.update(changes)
     return build_report(published).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from rewards.audit.statement import document_of, statement_of, tables
+from rewards.audit.statement import Receipt, document_of, statement_of, tables
 from rewards.cli.ranges import folders_of
 from rewards.cli.statement import command
 from rewards.errors import CheckFailed, InvalidInput
@@ -233,6 +234,59 @@ def test_a_receipt_that_does_not_tie__is_a_finding(settled: Season, change: dict
     }
     write_receipt(settled, "000007.json", **{**values, **change})
     assert over(settled, 7, 7).findings
+
+
+@pytest.mark.parametrize(("state", "settles"), [("final", True), ("broadcast", False)])
+def test_receipt_of_a_submission__tells_what_is_settled_not_what_is_claimed(
+    settled: Season, state: str, settles: bool
+) -> None:
+    statement = over(settled, 7, 7)
+    write_receipt(
+        settled,
+        "000007.json",
+        format="wct-receipt-1",
+        epoch="7",
+        totals={"cumulative_total": str(statement.cumulative_total)},
+        actions=[{"name": "propose", "state": "final"}, {"name": "activate", "state": state}],
+    )
+    statement = over(settled, 7, 7)
+    settlement = document_of(statement)["settlement"]
+    assert statement.unreadable == []
+    assert not statement.findings
+    if not settles:
+        assert settlement is None
+        return
+    assert settlement["not_yet_settled"] == "0"
+    assert [settlement[name] for name in ("claimed", "funded", "open")] == [None] * 3
+    assert "give --rpc" in run(settled.epoch(7)).stdout
+
+
+def test_the_chain_itself__goes_before_a_receipt_that_tells_less(season: Season) -> None:
+    total = over(season, 7, 7).cumulative_total
+    payee = over(season, 7, 7).payees[0]
+    chain = Receipt("block 9", 7, total, payee.cumulative, 5, {payee.account: payee.cumulative})
+    statement = statement_of([season.epoch(7)], chain)
+    settlement = document_of(statement)["settlement"]
+    assert settlement["receipt"] == "block 9"
+    assert settlement["open"] == str(total - payee.cumulative)
+    assert settlement["funded"] == str(payee.cumulative + 5)
+    assert [row.open for row in statement.payees[:2]] == [0, statement.payees[1].cumulative]
+    assert not statement.findings
+
+
+def test_files__no_cell_is_a_formula(settled: Season, tmp_path: Path) -> None:
+    """CWE-1236: a receipt's name may begin like a formula; a negative amount stays a number."""
+    total = str(over(settled, 7, 7).cumulative_total)
+    write_receipt(
+        settled, "=cmd.json", epoch="7", cumulative_total=total, claimed_total=total,
+        distributor_balance="0",
+    )  # fmt: skip
+    run("--season", settled.root, "--csv", tmp_path / "books")
+    rows = (tmp_path / "books" / "settlement.csv").read_text().splitlines()
+    assert "receipt,'=cmd.json" in rows
+    ledger = (tmp_path / "books" / "ledger.csv").read_text()
+    assert re.search(r",-[0-9]+,", ledger)
+    assert "'" not in ledger
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"epoch": "x"}', '{"epoch": null}'])

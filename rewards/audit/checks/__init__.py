@@ -16,13 +16,9 @@ from rewards.audit.checks.model import (
     Evidence,
     Severity,
 )
-from rewards.audit.checks.review import (
-    CheckReport,
-    Reviewer,
-    review,
-    review_published,
-    reviewer_for,
-)
+from rewards.audit.checks.recorded import review_published
+from rewards.audit.checks.review import CheckReport, review
+from rewards.audit.checks.reviewer import Reviewer, reviewer_for
 from rewards.audit.checks.waivers import Waiver, read_waivers
 
 __all__ = [

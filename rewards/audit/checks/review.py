@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.catalogue import BY_NAME, CHECKS
-from rewards.audit.checks.earlier import earlier_folders, find_earlier, read_earlier
-from rewards.audit.checks.limits import (
-    CHECKS_TOML,
-    Limits,
-    default_limits,
-    limits_document,
-    limits_from,
-    read_limits,
-)
+from rewards.audit.checks.limits import Limits, limits_document
 from rewards.audit.checks.model import CheckFinding, Evidence, Severity
-from rewards.audit.checks.waivers import (
-    WAIVERS_TOML,
-    Waiver,
-    in_order,
-    of_epoch,
-    read_waivers,
-    waivers_from,
-)
-from rewards.errors import CheckFailed, Finding, FindingsError, InvalidInput, InvariantBroken
+from rewards.audit.checks.waivers import WAIVERS_TOML, Waiver, in_order, of_epoch
+from rewards.errors import CheckFailed, Finding
 from rewards.files.documents import canonical_json
-from rewards.files.grammar import GrammarError, parse_hash, parse_integer
-from rewards.files.inputs import check_inputs, read_inputs
-from rewards.files.outputs import FINDINGS, INPUTS_FOLDER, MANIFEST, ReviewDocuments, sha256
-from rewards.files.published import TAKE_AGAIN
-from rewards.rules import RULESETS
+from rewards.files.outputs import ReviewDocuments, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from rewards.files.epoch import ComputedEpoch
-    from rewards.files.published import PublishedEpoch
-    from rewards.rules.records import EpochResult, Inputs, Opening
+    from collections.abc import Iterable, Mapping
 
 CHECKS_FORMAT = "wct-checks-1"
 FINDINGS_FORMAT = "wct-findings-1"
-FINDINGS_LIMIT = 1 << 28
 
 LOUDEST_FIRST = (Severity.BLOCKING, Severity.WARNING, Severity.INFO)
-MALFORMED = (GrammarError, FindingsError, KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -161,10 +134,10 @@ def review(
         if check.name in limits and limits[check.name].severity is not Severity.OFF
         for hit in check.find(evidence, limits[check.name].values)
     ]
-    return _report(evidence, limits, hits, waivers, recorded=recorded)
+    return report_of_hits(evidence, limits, hits, waivers, recorded=recorded)
 
 
-def _report(
+def report_of_hits(
     evidence: Evidence,
     limits: Limits,
     hits: Iterable[CheckFinding],
@@ -172,6 +145,7 @@ def _report(
     *,
     recorded: bool,
 ) -> CheckReport:
+    """Return the report of what was found, in order, with the waivers applied."""
     epoch = evidence.inputs.header.epoch
     named = list(of_epoch(waivers, epoch))
     covered = {waiver.covers for waiver in named}
@@ -205,276 +179,3 @@ def _in_order(finding: CheckFinding) -> tuple[int, int, str]:
         _ORDER[finding.check],
         finding.subject,
     )
-
-
-# --- in compute ------------------------------------------------------------------------------
-
-
-@dataclass
-class Reviewer:
-    """The checks of a season, ready for an epoch; keeps the last report.
-
-    Attributes:
-        limits: What holds.
-        waivers: What is waived, of all epochs.
-        previous: The predecessor's published folder.
-        recorded: Whether the season asked for checks, so that they are published.
-    """
-
-    limits: Limits
-    waivers: Sequence[Waiver]
-    previous: Path | None
-    recorded: bool
-    report: CheckReport | None = None
-
-    @property
-    def last_report(self) -> CheckReport:
-        """The report on the epoch that was computed with this reviewer.
-
-        Raises:
-            InvariantBroken: None was.
-        """
-        if self.report is None:
-            raise InvariantBroken("an epoch was computed without its checks")
-        return self.report
-
-    def __call__(
-        self, inputs: Inputs, opening: Opening | None, result: EpochResult
-    ) -> ReviewDocuments | None:
-        """Check an epoch; return what is to be published of it."""
-        named = opening.manifest_hash if opening else None
-        earlier = read_earlier(earlier_folders(self.previous), named)
-        evidence = Evidence(inputs, opening, result, earlier)
-        self.report = review(evidence, self.limits, self.waivers, recorded=self.recorded)
-        return self.report.documents()
-
-
-def reviewer_for(
-    previous: Path | None,
-    *,
-    season: Path | None = None,
-    checks: Path | None = None,
-    waivers: Path | None = None,
-) -> Reviewer:
-    """Return the reviewer that the files of a season, or those named, ask for.
-
-    Without a `checks.toml` and without a `waivers.toml` the defaults are looked at, nothing blocks
-    and nothing is published of it.
-
-    Raises:
-        InvalidInput: A file is wrong.
-    """
-    if season is not None:
-        checks = checks or _if_there(season / CHECKS_TOML)
-        waivers = waivers or _if_there(season / WAIVERS_TOML)
-    return Reviewer(
-        read_limits(checks) if checks else default_limits(),
-        read_waivers(waivers) if waivers else (),
-        previous,
-        recorded=bool(checks or waivers),
-    )
-
-
-def _if_there(path: Path) -> Path | None:
-    # A broken link is there too, and is then refused with its name.
-    return path if path.exists() or path.is_symlink() else None
-
-
-# --- from a published folder -----------------------------------------------------------------
-
-
-def is_recorded(published: PublishedEpoch) -> bool:
-    """Return whether checks were published with an epoch."""
-    return "checks" in published.manifest.document
-
-
-def recorded_reviewer(
-    published: PublishedEpoch, previous: Path | None
-) -> Callable[[Inputs, Opening | None, EpochResult], ReviewDocuments | None] | None:
-    """Return what makes the published documents anew, from the folder's own limits and waivers.
-
-    The checks that look at earlier epochs run where `previous` leads to those epochs; otherwise
-    their findings are taken as they are recorded. None when no checks were published.
-
-    Raises:
-        InvalidInput: What is recorded is not of the published form.
-    """
-    if not is_recorded(published):
-        return None
-    try:
-        document = published.manifest.document
-        if document["checks"]["format"] != CHECKS_FORMAT:
-            raise GrammarError(f"is not of format {CHECKS_FORMAT}", "take a newer version")
-        limits = limits_from(document["checks"]["limits"])
-        waivers = waivers_from(document["waivers"])
-        recorded = read_recorded(published)
-    except MALFORMED as error:
-        raise InvalidInput(
-            Finding(MANIFEST, f"has no usable record of its checks: {error}", TAKE_AGAIN)
-        ) from error
-
-    def reviewed(
-        inputs: Inputs, opening: Opening | None, result: EpochResult
-    ) -> ReviewDocuments | None:
-        if opening is None or not not_at_hand(published, previous):
-            named = opening.manifest_hash if opening else None
-            earlier = read_earlier(earlier_folders(previous), named)
-            evidence = Evidence(inputs, opening, result, earlier)
-            return review(evidence, limits, waivers, recorded=True).documents()
-        evidence = Evidence(inputs, opening, result)
-        own = review(evidence, limits).findings
-        hits = [*own, *_trusted(recorded.findings, limits)]
-        report = _report(evidence, limits, hits, waivers, recorded=True)
-        return replace(report, references=recorded.references).documents()
-
-    return reviewed
-
-
-def _trusted(recorded: Iterable[CheckFinding], limits: Limits) -> list[CheckFinding]:
-    """Return the recorded findings against earlier epochs, as loud as the limits make them."""
-    texts = limits_document(limits)
-    return [
-        replace(
-            finding,
-            severity=limits[finding.check].severity,
-            limit=texts[finding.check].get("limit"),
-        )
-        for finding in recorded
-        if BY_NAME[finding.check].needs_earlier
-        and finding.check in limits
-        and limits[finding.check].severity is not Severity.OFF
-    ]
-
-
-def not_at_hand(published: PublishedEpoch, previous: Path | None) -> list[str]:
-    """Return the earlier epochs that the checks looked at and that `previous` does not lead to.
-
-    What was found against these is taken on trust.
-    """
-    if not is_recorded(published):
-        return []
-    found = find_earlier(earlier_folders(previous), published.manifest.previous_hash)
-    recorded = read_recorded(published).references
-    return sorted(
-        {
-            f"epoch {given['epoch']} ({given['manifest_hash']})"
-            for program, given in recorded.items()
-            if given and not found[program]
-        }
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedFindings:
-    """`findings.json`."""
-
-    findings: tuple[CheckFinding, ...]
-    references: Mapping[str, Mapping[str, str] | None]
-
-
-def read_recorded(published: PublishedEpoch) -> RecordedFindings:
-    """Return the published findings of an epoch.
-
-    Raises:
-        CheckFailed: The file was altered.
-        InvalidInput, GrammarError, KeyError, TypeError, ValueError: It is not of the published
-            form.
-    """
-    document = published.read_json(FINDINGS, FINDINGS_LIMIT)
-    if document["format"] != FINDINGS_FORMAT:
-        raise GrammarError(f"is not of format {FINDINGS_FORMAT}", "take a newer version")
-    references = {}
-    for program in ("nodes", "wallets"):
-        given = document["earlier"][program]
-        references[program] = given and {
-            "epoch": str(parse_integer(given["epoch"])),
-            "manifest_hash": parse_hash(given["manifest_hash"]),
-        }
-    return RecordedFindings(
-        tuple(_finding_from(given) for given in document["findings"]), references
-    )
-
-
-_SUBJECT = re.compile(r"[A-Za-z0-9_.:-]{1,80}", re.ASCII)
-_VALUE = re.compile(r"[A-Za-z0-9_.:/ -]{0,100000}", re.ASCII)
-
-
-def _finding_from(given: Mapping[str, Any]) -> CheckFinding:
-    if given["check"] not in BY_NAME:
-        raise GrammarError(f"{given['check']!r} is no check", "take a newer version")
-    values = dict(given["values"])
-    if not _SUBJECT.fullmatch(given["subject"]) or not all(map(_VALUE.fullmatch, values.values())):
-        raise GrammarError("a finding's subject or value is not plain text", TAKE_AGAIN)
-    finding = CheckFinding(
-        given["check"],
-        Severity(given["severity"]),
-        given["subject"],
-        values,
-        given["limit"],
-        given["waived"],
-    )
-    say(finding)  # every value that the words need is there
-    return finding
-
-
-def review_published(
-    published: PublishedEpoch,
-    previous: Path | None = None,
-    *,
-    limits: Limits | None = None,
-    waivers: Sequence[Waiver] = (),
-    against: PublishedEpoch | None = None,
-    recomputed: ComputedEpoch | None = None,
-) -> CheckReport:
-    """Return the checks' report on a published epoch, for `plan`, `diff` and a look.
-
-    Args:
-        published: The epoch; what it records is reported, unless `limits` are given.
-        previous: The predecessor's folder, from which the earlier tables are found.
-        limits: Check anew under these.
-        waivers: Used with `limits`.
-        against: Look at this epoch's tables in place of the predecessor's, under the limits that
-            the epoch records (or the defaults).
-        recomputed: The epoch as `verify` has just computed it, where no file was altered.
-
-    Raises:
-        CheckFailed: A file was altered.
-        InvalidInput: What is recorded is not of the published form.
-    """
-    if recomputed is None:
-        published.require_unaltered()
-    if limits is None and is_recorded(published):
-        recorded = _recorded_report(published)
-        if against is None:
-            return recorded
-        limits, waivers = recorded.limits, recorded.waivers
-    if recomputed is not None:
-        inputs, opening, result = recomputed.inputs, recomputed.opening, recomputed.result
-    else:
-        opening = published.own_opening()
-        inputs = check_inputs(read_inputs(published.folder / INPUTS_FOLDER), opening)
-        result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
-    earlier = read_earlier(
-        earlier_folders(against.folder if against else previous),
-        against.manifest.hash if against else published.manifest.previous_hash,
-    )
-    evidence = Evidence(inputs, opening, result, earlier)
-    return review(evidence, limits or default_limits(), waivers)
-
-
-def _recorded_report(published: PublishedEpoch) -> CheckReport:
-    document = published.manifest.document
-    try:
-        recorded = read_recorded(published)
-        return CheckReport(
-            published.manifest.epoch,
-            limits_from(document["checks"]["limits"]),
-            recorded.findings,
-            waivers_from(document["waivers"]),
-            references=recorded.references,
-            recorded=True,
-        )
-    except MALFORMED as error:
-        raise InvalidInput(
-            Finding(MANIFEST, f"has no usable record of its checks: {error}", TAKE_AGAIN)
-        ) from error

@@ -48,6 +48,7 @@ def books_of(statement: Statement) -> dict[str, Any]:
         "broken": statement.findings[:BROKEN_SHOWN],
         "held": len(statement.identities) - len(statement.findings),
         "receipt": position.name if position else None,
+        "claimed_known": position is not None and position.claimed is not None,
         "unreadable": statement.unreadable,
     }
 
@@ -93,27 +94,28 @@ def _ledgers(statement: Statement) -> list[Identity]:
     position = statement.position
     if position is None:
         return ledgers
-    return [
-        *ledgers,
+    ledgers.append(
         Identity(
             f"Settled, up to epoch {position.epoch}",
             Term("", "allotted in all", total),
             (
                 Term("+", "settled", position.settled),
-                Term("+", "not yet settled", total - position.settled),
+                _signed("not yet settled", total - position.settled),
             ),
-        ),
+        )
+    )
+    if position.claimed is None or position.balance is None:
+        return ledgers
+    return [
+        *ledgers,
         Identity(
             "Claimed",
             Term("", "allotted in all", total),
-            (
-                Term("+", "claimed", position.claimed),
-                Term("+", "open", total - position.claimed),
-            ),
+            (Term("+", "claimed", position.claimed), _signed("open", total - position.claimed)),
         ),
         Identity(
             "Funded",
-            Term("", "paid into the contract", position.funded),
+            Term("", "paid into the contract", position.claimed + position.balance),
             (
                 Term("+", "claimed", position.claimed),
                 Term("+", "held by the contract", position.balance),

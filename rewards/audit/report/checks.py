@@ -68,8 +68,10 @@ def read_review(published: PublishedEpoch, looked: CheckReport | None = None) ->
         CheckFailed: `findings.json` is altered.
     """
     if looked is not None:
-        found = (finding.as_json() for finding in looked.findings)
-        entries = [{k: v for k, v in entry.items() if k != "waived"} for entry in found]
+        entries = [
+            {name: value for name, value in finding.as_json().items() if name != "waived"}
+            for finding in looked.findings
+        ]
         return Review(_records(entries), _records(None), (), published=False)
     document = published.manifest.document
     checks = document.get("checks")

@@ -40,11 +40,12 @@ TRANSACTION_NAMES = ("transaction", "transaction_hash", "tx_hash", "hash")
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something sent: what, in which transaction, at what cost."""
+    """Something sent: what, in which transaction, at what cost, and how far it got."""
 
     name: str
     transaction: str
     gas: int | None
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Receipt:
                 _text(entry, ("name", "action")) or "?",
                 _text(entry, TRANSACTION_NAMES),
                 _whole(_text(entry, GAS_NAMES)),
+                _text(entry, ("state",)),
             )
             for entry in (listed if isinstance(listed, list) else [])
             if isinstance(entry, dict)
@@ -102,6 +104,11 @@ class Receipt:
     def _numbers(self, names: Mapping[str, str]) -> list[tuple[str, int]]:
         nested = self.document.get("reconciliation")
         found = {**self.document, **(nested if isinstance(nested, dict) else {})}
+        totals = self.document.get("totals")
+        if isinstance(totals, dict) and any(
+            (action.name, action.state) == ("activate", "final") for action in self.actions
+        ):
+            found.setdefault("cumulative_total", totals.get("cumulative_total"))
         whole = ((label, _whole(str(found.get(name)))) for name, label in names.items())
         return [(label, number) for label, number in whole if number is not None]
 

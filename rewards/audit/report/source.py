@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rewards.audit.checks.review import is_recorded, review_published
+from rewards.audit.checks.recorded import is_recorded, review_published
 from rewards.audit.explain import EXPLAINERS
 from rewards.audit.statement import statement_of
 from rewards.audit.verify import require_verified

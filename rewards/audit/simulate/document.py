@@ -70,6 +70,12 @@ class Simulation:
     outcomes: list[Outcome]
 
     @property
+    def span(self) -> str:
+        """The range in words."""
+        first, last = self.epochs[0], self.epochs[-1]
+        return f"epoch {first}" if first == last else f"epochs {first} to {last}"
+
+    @property
     def everything(self) -> list[Outcome]:
         """The range as published, then every scenario."""
         return [self.published, *self.outcomes]
@@ -221,6 +227,9 @@ def _outcome_json(simulation: Simulation, outcome: Outcome) -> dict[str, Any]:
                 for move in comparison.moves
                 if move.before or move.after
             ],
+        },
+        "status_changes": {
+            step: str(count) for step, count in sorted(outcome.measured.changes.items())
         },
         "incentives": [
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -81,6 +81,13 @@ class Measured:
                 amounts["nodes"][row.account] += row.node_amount
                 amounts["wallets"][row.account] += row.wallet_amount
         return {program: dict(rows) for program, rows in amounts.items()}
+
+    @cached_property
+    def changes(self) -> Counter[str]:
+        """How often nodes changed their status over the range, by the step that did it."""
+        return Counter(
+            str(move.step) for epoch in self.run.epochs for move in epoch.result.transitions
+        )
 
     def budget(self, pools: Iterable[str], epochs: Sequence[int] | None = None) -> Budget:
         """Return where the money of pools went, over the range or some of its epochs."""

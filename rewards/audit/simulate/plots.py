@@ -46,8 +46,7 @@ def _moves(simulation: Simulation, outcome: Outcome) -> bytes:
     return bars(
         f"Winners and losers under {outcome.name}",
         [Bar(move.recipient[1], move.delta, signed_wct(move.delta)) for move in ordered],
-        f"WCT over epochs {simulation.epochs[0]} to {simulation.epochs[-1]}, the "
-        f"{len(moves)} largest moves",
+        f"WCT over {simulation.span}, the {len(moves)} largest moves",
     )
 
 
@@ -66,8 +65,7 @@ def _lorenz(simulation: Simulation, program: str) -> bytes:
         x_label=f"share of the {len(people)} payees, the smallest first",
         y_label="share of the pay",
         x_ticks=_quarters(),
-        y_texts=("0", "100 %"),
-        y_range=(Fraction(0), Fraction(1)),
+        y_ticks=_quarters(),
         dots=False,
     )
 
@@ -106,8 +104,8 @@ def _sweep(key: str, outcomes: list[Outcome], program: str) -> bytes:
         x_label=key,
         y_label="share of the pay, or Gini",
         x_ticks=list(zip(places, values, strict=True)),
-        y_texts=("0", "1"),
-        y_range=(Fraction(0), Fraction(1)),
+        y_ticks=[(Fraction(tenths, 10), f"0.{tenths}") for tenths in (0, 2, 4, 6, 8)]
+        + [(Fraction(1), "1")],
     )
 
 

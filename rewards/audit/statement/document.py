@@ -83,7 +83,9 @@ def document_of(statement: Statement) -> dict[str, Any]:
     }
 
 
-def _settlement_json(statement: Statement, position: Receipt | None) -> dict[str, str] | None:
+def _settlement_json(
+    statement: Statement, position: Receipt | None
+) -> dict[str, str | None] | None:
     if position is None:
         return None
     before = statement.opening_position
@@ -92,13 +94,17 @@ def _settlement_json(statement: Statement, position: Receipt | None) -> dict[str
         "settled_epoch": str(position.epoch),
         "settled": str(position.settled),
         "not_yet_settled": str(statement.cumulative_total - position.settled),
-        "funded": str(position.funded),
-        "claimed": str(position.claimed),
-        "open": str(statement.cumulative_total - position.claimed),
-        "balance": str(position.balance),
+        "funded": _optional(position.funded),
+        "claimed": _optional(position.claimed),
+        "open": _optional(_less(statement.cumulative_total, position.claimed)),
+        "balance": _optional(position.balance),
         "settled_in_range": str(position.settled - (before.settled if before else 0)),
-        "claimed_in_range": str(position.claimed - (before.claimed if before else 0)),
+        "claimed_in_range": _optional(_less(position.claimed, before.claimed if before else 0)),
     }
+
+
+def _less(amount: int | None, part: int | None) -> int | None:
+    return None if amount is None or part is None else amount - part
 
 
 def _pool_json(pool: PoolRow) -> dict[str, str]:
@@ -150,7 +156,10 @@ def tables(statement: Statement) -> dict[str, Table]:
         ),
         "settlement.csv": (
             ("figure", "amount"),
-            list((document["settlement"] or {"status": "not settled"}).items()),
+            [
+                (name, text or "")
+                for name, text in (document["settlement"] or {"status": "not settled"}).items()
+            ],
         ),
     }
 

@@ -139,10 +139,10 @@ def _settled(statement: Statement) -> Iterator[Identity]:
         return
     yield Identity(
         f"receipt {position.name}: nothing is claimed beyond what is settled",
-        max(position.claimed - position.settled, 0),
+        max((position.claimed or 0) - position.settled, 0),
         0,
     )
-    if all(payee.claimed is not None for payee in statement.payees):
+    if position.claimed is not None and all(p.claimed is not None for p in statement.payees):
         yield Identity(
             f"receipt {position.name}: the payees' claims = claimed",
             sum(payee.claimed or 0 for payee in statement.payees),

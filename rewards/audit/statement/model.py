@@ -108,11 +108,20 @@ class Statement:
 
     def _receipt_before(self, epoch: int) -> Receipt | None:
         before = [receipt for receipt in self.receipts if receipt.epoch < epoch]
-        return max(before, key=lambda receipt: (receipt.epoch, receipt.claimed), default=None)
+        # What tells more of one epoch goes before what tells less.
+        return max(
+            before,
+            key=lambda r: (r.epoch, -1 if r.claimed is None else r.claimed, r.claims is not None),
+            default=None,
+        )
 
 
-def statement_of(folders: Sequence[Path]) -> Statement:
+def statement_of(folders: Sequence[Path], chain: Receipt | None = None) -> Statement:
     """Return the statement over published epochs that follow one another.
+
+    Args:
+        folders: The epochs, in order.
+        chain: What the contract itself says, beside the season's receipts.
 
     Raises:
         CheckFailed: A file was altered.
@@ -126,6 +135,7 @@ def statement_of(folders: Sequence[Path]) -> Statement:
     ]
     season = Season.around(folders[-1])
     receipts, unreadable = read_receipts(season.root / SETTLEMENTS) if season else ([], [])
+    receipts = [chain, *receipts] if chain else receipts
     bare = Statement(epochs, [], receipts, unreadable)
     return Statement(epochs, payees_of(bare), receipts, unreadable)
 

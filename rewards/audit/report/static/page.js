@@ -75,12 +75,12 @@ function stepItem(step, lengths) {
     element("code", { class: "formula" }, `${step.symbol} = ${step.formula}`),
     value,
   );
+  if (step.note) item.append(element("p", { class: "because" }, step.note));
   const lines = numbersOf(step, lengths);
   if (step.when) item.append(element("p", { class: "because" }, `because ${step.when}`));
   if (lines.length) {
     item.append(element("ul", { class: "numbers" }, ...lines.map((l) => element("li", {}, l))));
   }
-  if (step.note) item.append(element("p", { class: "because" }, step.note));
   return item;
 }
 
