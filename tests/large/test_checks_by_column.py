@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rewards.audit.checks.limits import Limits, default_limits
-from rewards.audit.checks.review import CheckReport, Reviewer
+from rewards.audit.checks.review import CheckReport
+from rewards.audit.checks.reviewer import Reviewer
 from rewards.files.epoch import compute_folder, publish_epoch
 from rewards.files.season import Season
 from rewards.rules.columns import Addresses, ColumnTable, ascending
