@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rewards.audit.checks.limits import Limits, default_limits
-from rewards.audit.checks.review import CheckReport
 from rewards.audit.checks.reviewer import Reviewer
 from rewards.files.epoch import compute_folder, publish_epoch
 from rewards.files.season import Season
@@ -21,6 +20,8 @@ from tests.reference.random_epochs import write_season
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rewards.audit.checks.review import CheckReport
 
 SEASONS_PER_CASE = 8
 LOUD = {"concentration", "concentration_gini", "new_payee", "share_jump", "untakeable"} | {
