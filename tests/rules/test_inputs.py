@@ -170,6 +170,21 @@ def test_predecessor__gap_or_overlap__is_found(start: int) -> None:
     assert ("epoch.toml", "", "start", str(start)) in found(given, opening())
 
 
+@pytest.mark.parametrize(
+    ("start", "words"), [(END - 1, "overlaps the predecessor"), (END + 1, "leaves a gap after")]
+)
+def test_predecessor__gap_and_overlap__are_called_so(start: int, words: str) -> None:
+    head = replace(second(), window=Window(start, END + DAY), wallet_window=Window(END, END + DAY))
+    (problem,) = input_problems(inputs(head=head), opening())
+    assert problem.problem.startswith(words)
+    assert problem.value == str(start)
+
+
+def test_predecessor__another_number__names_the_one_that_comes_next() -> None:
+    (problem,) = input_problems(inputs(head=replace(second(), epoch=9)), opening())
+    assert problem.remedy.startswith("epoch 2 comes next")
+
+
 def test_predecessor__first_epoch_with_a_late_number__is_fine() -> None:
     assert found(inputs(head=header(epoch=77))) == []
 
