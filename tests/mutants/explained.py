@@ -11,6 +11,9 @@ EXPLAINED: dict[str, str] = {
     " → isinstance(wallets, tuple) or isinstance(ledger, dict)": (
         "both compositions give the same rows (`tests/large/test_by_column.py`); one is faster"
     ),
+    "inputs: header.window.start > before.end → header.window.start >= before.end": (
+        "asked only where the two differ"
+    ),
     "apportion: pool * weight > cap_amount * total → pool * weight >= cap_amount * total": (
         "a share of exactly K is K either way, and what the others share keeps its proportion"
     ),

@@ -347,6 +347,47 @@ def test_node_scores__uptime_beyond_the_epoch__is_found(uptime: int, is_found: b
     assert found(given) == expected
 
 
+def test_node_scores__uptime_in_the_shortest_epoch__is_held_against_it() -> None:
+    head = header(window=Window(START, START + 1))
+    given = inputs(
+        head=head, nodes=(node("n", status=ACTIVE),), node_scores=(score("n", uptime=2),)
+    )
+    assert found(given) == [("node_scores.csv", "n", "uptime_seconds", "2")]
+
+
+def test_node_scores__uptime_in_an_empty_epoch__is_not_a_second_problem() -> None:
+    head = header(window=Window(START, START))
+    given = inputs(head=head, nodes=(node("n", status=ACTIVE),), node_scores=(score("n"),))
+    assert [column for _, _, column, _ in found(given)] == ["end"]
+
+
+def test_problems__that_a_missing_record_causes__say_so() -> None:
+    """So that they stay silent where the record is there but could not be read."""
+    given = inputs(head=second(), nodes=(node("new"),), node_scores=(score("x"),))
+    before = opening(nodes={"gone": NodeState(STANDBY), "new": NodeState(ACTIVE)})
+    problems = list(input_problems(given, before))
+    assert [p.value for p in problems] == ["gone", "x", "new"]
+    assert all(p.by_absence for p in problems)
+
+
+def test_problems__in_words__tell_what_the_predecessor_said() -> None:
+    capped = policy({"nodes.share_cap": wad("0.5")})
+    given = inputs(
+        head=second(),
+        rules=capped,
+        nodes=(node("known", status=ACTIVE), node("new", status=ACTIVE)),
+        node_scores=(score("known"), score("new")),
+    )
+    before = opening(nodes={"known": NodeState(STANDBY)})
+    assert [p.problem for p in input_problems(given, before)] == [
+        "differs from the predecessor's absence",
+        "contradicts the status standby with which the predecessor closed",
+        "contradicts the status standby with which a new node starts",
+    ]
+    (problem,) = input_problems(inputs(head=second()), opening(rules=capped))
+    assert problem.problem == "differs from the predecessor's 0.5"
+
+
 def test_node_scores__response_time_without_requests__is_found() -> None:
     row = score("n", response_time_us=1, requests=0)
     given = inputs(nodes=(node("n", status=ACTIVE),), node_scores=(row,))
