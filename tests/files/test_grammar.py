@@ -325,6 +325,21 @@ def test_grammar__any_other_text__is_refused_with_a_remedy(
         assert text or "blank" in caught.value.problem or "is no" in caught.value.problem
 
 
+def test_choice_of__words__are_named_in_the_remedy() -> None:
+    parse = choice_of("one", "two", "three")
+    assert [parse(word) for word in ("one", "two", "three")] == ["one", "two", "three"]
+    with pytest.raises(GrammarError, match="is not one of the allowed words") as caught:
+        parse("four")
+    assert caught.value.remedy == "write one, two or three"
+    with pytest.raises(GrammarError, match="is blank"):
+        parse("")
+
+
+def test_parse_address__first_digit_alone_in_upper_case__needs_its_checksum_too() -> None:
+    with pytest.raises(GrammarError, match="EIP-55"):
+        parse_address("0xA" + "b" * 39)
+
+
 BLANKS = (
     parse_integer,
     parse_signed,

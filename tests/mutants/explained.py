@@ -14,6 +14,12 @@ EXPLAINED: dict[str, str] = {
     "inputs: header.window.start > before.end → header.window.start >= before.end": (
         "asked only where the two differ"
     ),
+    "scores: response_time_us <= target_us * requests"
+    " → response_time_us < target_us * requests": "at the target the line, too, gives exactly 1",
+    "scores: response_time_us >= ceiling_us * requests"
+    " → response_time_us > ceiling_us * requests": "at the ceiling the line, too, gives exactly 0",
+    "node_pay: factor > 0 → factor >= 0": "with a factor of 0 the weight and the base are 0 anyway",
+    "node_pay: score < tau → score <= tau": "at tau the penalty's formula gives 0 too",
     "apportion: pool * weight > cap_amount * total → pool * weight >= cap_amount * total": (
         "a share of exactly K is K either way, and what the others share keeps its proportion"
     ),
