@@ -19,6 +19,8 @@ from rewards.files.grammar import (
     parse_hash,
     parse_identifier,
     parse_integer,
+    parse_published,
+    parse_ratio,
     parse_signed,
     parse_text,
     parse_time,
@@ -49,6 +51,12 @@ ACCEPTED: list[tuple[Callable[[str], Any], str, Any]] = [
     (parse_decimal, "0.000000000000000001", 1),
     (parse_decimal, "1.50", 15 * 10**17),
     (parse_decimal, format_decimal(MAX), MAX),
+    (parse_ratio, "0", 0),
+    (parse_ratio, "0.999999999999999999", WAD - 1),
+    (parse_ratio, "1", WAD),
+    (parse_published, "0", 0),
+    (parse_published, "-7", -7),
+    (parse_published, "9" * 100, 10**100 - 1),
     (parse_boolean, "true", True),
     (parse_boolean, "false", False),
     (parse_identifier, "a", "a"),
@@ -279,6 +287,12 @@ REFUSED: list[tuple[Callable[[str], Any], str]] = [
             "\uff20SUM(A1)",
         )
     ),
+    (parse_integer, str(2**256)),
+    (parse_signed, f"-{2**256}"),
+    (parse_decimal, format_decimal(2**256)),
+    (parse_ratio, "1.000000000000000001"),
+    (parse_ratio, ""),
+    *((parse_published, text) for text in ("", "-", "+1", "1.0", "x", "\u0661", "9" * 101)),
     *((choice_of("over", "at_least"), text) for text in ("", "Over", "over ", "under")),
 ]
 
@@ -311,6 +325,43 @@ def test_grammar__any_other_text__is_refused_with_a_remedy(
         assert text or "blank" in caught.value.problem or "is no" in caught.value.problem
 
 
+def test_choice_of__words__are_named_in_the_remedy() -> None:
+    parse = choice_of("one", "two", "three")
+    assert [parse(word) for word in ("one", "two", "three")] == ["one", "two", "three"]
+    with pytest.raises(GrammarError, match="is not one of the allowed words") as caught:
+        parse("four")
+    assert caught.value.remedy == "write one, two or three"
+    with pytest.raises(GrammarError, match="is blank"):
+        parse("")
+
+
+def test_parse_address__first_digit_alone_in_upper_case__needs_its_checksum_too() -> None:
+    with pytest.raises(GrammarError, match="EIP-55"):
+        parse_address("0xA" + "b" * 39)
+
+
+BLANKS = (
+    parse_integer,
+    parse_signed,
+    parse_decimal,
+    parse_ratio,
+    parse_boolean,
+    parse_identifier,
+    parse_address,
+    parse_text,
+    choice_of("over", "at_least"),
+)
+
+
+@pytest.mark.parametrize("parser", BLANKS, ids=name_of)
+def test_grammar__a_blank__is_called_so_and_nothing_else_is(parser: Callable[[str], Any]) -> None:
+    with pytest.raises(GrammarError, match=r"^is blank$"):
+        parser("")
+    with pytest.raises(GrammarError) as caught:
+        parser("=\u200b")
+    assert caught.value.problem != "is blank"
+
+
 @pytest.mark.parametrize("position", range(2, 42))
 def test_parse_address__each_digit_mistyped__fails_the_checksum(position: int) -> None:
     spelled = to_checksum(A)
@@ -335,6 +386,8 @@ def test_times__written_and_read__are_the_same(seconds: int) -> None:
 
 
 PARSERS = (
+    parse_ratio,
+    parse_published,
     parse_integer,
     parse_signed,
     parse_decimal,

@@ -13,6 +13,7 @@ from rewards.rules.records import (
     Window,
 )
 from rewards.rules.wct1 import compute_epoch
+from rewards.rules.wct1.columns import ledger_columns
 from tests.builders import (
     DAY,
     END,
@@ -193,3 +194,20 @@ def test_compute_epoch__season_with_a_correction__recovers_it_from_later_pay() -
         700,
         1_700,
     ]
+
+
+def test_compute_epoch__few_wallets_on_a_ledger_by_column__are_paid_as_on_one_by_row() -> None:
+    ledger = {address(3): Account(10), address(5): Account(7, recovery=30), address(9): Account(1)}
+    wallets = (
+        wallet("owl", 300_000, certified=True, payout=address(5)),
+        wallet("pig", 200_000, payout=address(3)),
+        wallet("rat", 1, payout=address(8)),
+    )
+    given = inputs(
+        head=second(Pools(0, 1_000, 77)), wallets=wallets, adjustments=(adjustment(address(9), -5),)
+    )
+    by_row = compute_epoch(given, opening(ledger=ledger))
+    by_column = compute_epoch(given, opening(ledger=ledger_columns(ledger)))
+    assert tuple(by_column.wallets) == by_row.wallets
+    assert tuple(by_column.allocations) == by_row.allocations
+    assert by_column.identities == by_row.identities

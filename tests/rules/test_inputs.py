@@ -170,6 +170,21 @@ def test_predecessor__gap_or_overlap__is_found(start: int) -> None:
     assert ("epoch.toml", "", "start", str(start)) in found(given, opening())
 
 
+@pytest.mark.parametrize(
+    ("start", "words"), [(END - 1, "overlaps the predecessor"), (END + 1, "leaves a gap after")]
+)
+def test_predecessor__gap_and_overlap__are_called_so(start: int, words: str) -> None:
+    head = replace(second(), window=Window(start, END + DAY), wallet_window=Window(END, END + DAY))
+    (problem,) = input_problems(inputs(head=head), opening())
+    assert problem.problem.startswith(words)
+    assert problem.value == str(start)
+
+
+def test_predecessor__another_number__names_the_one_that_comes_next() -> None:
+    (problem,) = input_problems(inputs(head=replace(second(), epoch=9)), opening())
+    assert problem.remedy.startswith("epoch 2 comes next")
+
+
 def test_predecessor__first_epoch_with_a_late_number__is_fine() -> None:
     assert found(inputs(head=header(epoch=77))) == []
 
@@ -330,6 +345,47 @@ def test_node_scores__uptime_beyond_the_epoch__is_found(uptime: int, is_found: b
     given = inputs(nodes=(node("n", status=ACTIVE),), node_scores=(score("n", uptime=uptime),))
     expected = [("node_scores.csv", "n", "uptime_seconds", str(uptime))] if is_found else []
     assert found(given) == expected
+
+
+def test_node_scores__uptime_in_the_shortest_epoch__is_held_against_it() -> None:
+    head = header(window=Window(START, START + 1))
+    given = inputs(
+        head=head, nodes=(node("n", status=ACTIVE),), node_scores=(score("n", uptime=2),)
+    )
+    assert found(given) == [("node_scores.csv", "n", "uptime_seconds", "2")]
+
+
+def test_node_scores__uptime_in_an_empty_epoch__is_not_a_second_problem() -> None:
+    head = header(window=Window(START, START))
+    given = inputs(head=head, nodes=(node("n", status=ACTIVE),), node_scores=(score("n"),))
+    assert [column for _, _, column, _ in found(given)] == ["end"]
+
+
+def test_problems__that_a_missing_record_causes__say_so() -> None:
+    """So that they stay silent where the record is there but could not be read."""
+    given = inputs(head=second(), nodes=(node("new"),), node_scores=(score("x"),))
+    before = opening(nodes={"gone": NodeState(STANDBY), "new": NodeState(ACTIVE)})
+    problems = list(input_problems(given, before))
+    assert [p.value for p in problems] == ["gone", "x", "new"]
+    assert all(p.by_absence for p in problems)
+
+
+def test_problems__in_words__tell_what_the_predecessor_said() -> None:
+    capped = policy({"nodes.share_cap": wad("0.5")})
+    given = inputs(
+        head=second(),
+        rules=capped,
+        nodes=(node("known", status=ACTIVE), node("new", status=ACTIVE)),
+        node_scores=(score("known"), score("new")),
+    )
+    before = opening(nodes={"known": NodeState(STANDBY)})
+    assert [p.problem for p in input_problems(given, before)] == [
+        "differs from the predecessor's absence",
+        "contradicts the status standby with which the predecessor closed",
+        "contradicts the status standby with which a new node starts",
+    ]
+    (problem,) = input_problems(inputs(head=second()), opening(rules=capped))
+    assert problem.problem == "differs from the predecessor's 0.5"
 
 
 def test_node_scores__response_time_without_requests__is_found() -> None:

@@ -188,6 +188,21 @@ def test_pay_nodes__reserved_factor_zero__pays_and_fines_no_reserved_node() -> N
     assert pool.pays[1] == NodePay(0, 0, 0, 0, 5, 5, 0, 0)
 
 
+@pytest.mark.parametrize(("score", "earns"), [("1", True), ("0", False)])
+def test_pay_nodes__smallest_pay_factor__still_earns_and_is_fined(score: str, earns: bool) -> None:
+    roster = (("a", 1, ACTIVE, "1", 0), ("r", 1, RESERVED, score, 0))
+    pay = pool_of(roster, pool=10**40, reserved_factor=1).pays[1]
+    assert pay.base > 0
+    assert pay.bonus == (pay.base if earns else 0)
+    assert pay.penalty == (0 if earns else pay.base)
+
+
+def test_pay_nodes__equal_weighting__weighs_one_for_every_whole_node() -> None:
+    pool = pool_of(THREE, weighting="equal")
+    assert pool.full_bonus_weight == wad("2.5")
+    assert pool.bonus_weights == (WAD * WAD, WAD * wad("0.9"), 0)
+
+
 def test_pay_nodes__nobody_is_paid__leaves_the_pool_unallocated() -> None:
     assert pool_of((("s", 1, STANDBY, None, 0),)).unallocated == 1_000
     assert pool_of(()).unallocated == 1_000

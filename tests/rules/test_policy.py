@@ -150,6 +150,12 @@ def test_policy_problems__weighted_mean__needs_a_weight(
     assert columns(**changes, latency_weight=wad(latency)) == expected
 
 
+def test_policy_problems__no_weight_at_all__shows_the_zero() -> None:
+    values = {"performance.combine": "weighted_mean", UPTIME: 0, "performance.latency_weight": 0}
+    (problem,) = policy_problems(parameter_values(values))
+    assert problem.value == "0"
+
+
 @pytest.mark.parametrize("missing", list(DEFAULTS))
 def test_policy_problems__a_key_that_was_itself_wrong__is_not_judged(missing: str) -> None:
     values = parameter_values()
