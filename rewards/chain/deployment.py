@@ -27,6 +27,7 @@ from rewards.chain.distributor import (
     Role,
 )
 from rewards.chain.endpoint import Call
+from rewards.chain.plan_file import PROXY, created_by_proxy
 from rewards.errors import Finding, InvalidInput
 from rewards.files.documents import canonical_json
 from rewards.files.grammar import GrammarError, parse_address, parse_decimal, parse_hash
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Endpoint
 
-PROXY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
 NO_SALT = bytes(32)
 MAX_CHANGE_DELAY = 30 * 86_400
 MOST_ATTESTERS = 255
@@ -74,8 +74,7 @@ class Deployment:
     @property
     def deterministic_address(self) -> str:
         """Where CREATE2 through the proxy puts it."""
-        content = b"\xff" + bytes.fromhex(PROXY[2:]) + self.salt + keccak256(self.creation_code)
-        return "0x" + keccak256(content)[12:].hex()
+        return created_by_proxy(self.deterministic_call.data)
 
     @property
     def deterministic_call(self) -> Call:

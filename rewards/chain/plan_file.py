@@ -17,6 +17,7 @@ import contracts_abi
 from rewards.chain.safe.calldata import (
     Argument,
     arguments_of,
+    decode_as,
     encode_call,
     parameters_of,
     signature_of,
@@ -66,6 +67,13 @@ ACTIONS = (
     "veto",
 )
 DEPLOY = "deploy"
+PROXY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
+"""The deterministic deployment proxy: the same contract on nearly every chain.
+
+It creates by CREATE2 what follows on the 32 bytes of salt.
+Source: https://github.com/Arachnid/deterministic-deployment-proxy
+"""
+SALT_LENGTH = 32
 CHANGES = (
     "setProposer",
     "setAttester",
@@ -480,8 +488,10 @@ def _check_meaning(plan: Plan, name: str) -> list[Finding]:
     it stands and read as something else.
     """
     findings: list[Finding] = []
-    if plan.target != EPOCH_DISTRIBUTOR or plan.action == DEPLOY:
+    if plan.target != EPOCH_DISTRIBUTOR:
         return findings
+    if plan.action == DEPLOY:
+        return _check_deployment(plan, name)
     for number, call in enumerate(plan.calls):
         place = f"calls[{number}]"
         if call.to == plan.contract.address:
@@ -490,6 +500,44 @@ def _check_meaning(plan: Plan, name: str) -> list[Finding]:
             problem = f"is neither the contract nor its token, to pay it: not {plan.action}"
             findings.append(Finding(name, problem, PLAN_REMEDY, column=f"{place}.to"))
     return findings
+
+
+def _check_deployment(plan: Plan, name: str) -> list[Finding]:
+    """Find what a deployment would create besides, or in place of, the contract that it names."""
+    if len(plan.calls) != 1:
+        return [Finding(name, "is no deployment of one contract", PLAN_REMEDY, column="calls")]
+    (call,) = plan.calls
+    try:
+        constructor_arguments(call)
+    except GrammarError as error:
+        return [Finding(name, error.problem, error.remedy, column="calls[0].data")]
+    address = created_by_proxy(call.data)
+    if call.to is None or address == plan.contract.address:
+        return []
+    problem = f"creates {address}, which is not the contract"
+    return [Finding(name, problem, PLAN_REMEDY, column="calls[0].data")]
+
+
+def created_by_proxy(data: bytes) -> str:
+    """Return where the proxy creates the contract of this calldata. EIP-1014."""
+    salt, code = data[:SALT_LENGTH], data[SALT_LENGTH:]
+    content = b"\xff" + bytes.fromhex(PROXY[2:]) + salt + keccak256(code)
+    return "0x" + keccak256(content)[12:].hex()
+
+
+def constructor_arguments(call: PlannedCall) -> tuple[Argument, ...]:
+    """Return with what settings a call creates an EpochDistributor.
+
+    Raises:
+        GrammarError: It creates another contract, or none.
+    """
+    _require(call.to in (None, PROXY), "calls neither nobody nor the deployment proxy")
+    code = call.data if call.to is None else call.data[SALT_LENGTH:]
+    artifact = contracts_abi.load("EpochDistributor")
+    creation = bytes.fromhex(artifact["bytecode"][2:])
+    _require(code.startswith(creation), "creates no EpochDistributor of this version")
+    (constructor,) = (entry for entry in artifact["abi"] if entry["type"] == "constructor")
+    return decode_as(constructor["inputs"], code[len(creation) :])
 
 
 def _check_call_of_ours(plan: Plan, call: PlannedCall, name: str, place: str) -> list[Finding]:

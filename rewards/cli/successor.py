@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.cli.asking import Reporter, endpoints, write_new
+from rewards.cli.asking import Reporter, endpoints
 from rewards.cli.console import answer, json_option, note
 from rewards.errors import Finding, InvalidInput
 from rewards.files.outputs import format_wct
@@ -59,9 +59,6 @@ def command(
       rewards successor next-inputs --season new --after old --rpc URL --approved-by "council 42"
     """
     from rewards.chain.agreement import Sight
-    from rewards.files.carried import carried_csv
-    from rewards.files.inputs import canonical_inputs
-    from rewards.files.publish import publish
     from rewards.settling.succession import read_retired, succeed
 
     season, old = Season.open(season_folder), Season.open(old_folder)
@@ -76,12 +73,35 @@ def command(
         sight = Sight.at_final_block(opened, last.manifest.chain_id, report)
         retired = read_retired(sight, old, last)
     made = succeed(inputs, last, retired, season.settlement(), approved_by)
-    epoch = made.inputs.header.epoch
-    carried = season.carried(epoch + 1)
-    if made.carried:
-        write_new(carried, carried_csv(made.carried))
-    publish(season.inputs(epoch), canonical_inputs(made.inputs))
+    _write(season, made)
     _answer(made, season, last.manifest.epoch, as_json=as_json)
+
+
+def _write(season: Season, made: Succession) -> None:
+    """Write the first epoch's inputs and, before them, what the next epoch must recover.
+
+    Raises:
+        InvalidInput: Either is there with other content.
+    """
+    from rewards.files.carried import carried_csv
+    from rewards.files.inputs import canonical_inputs
+    from rewards.files.publish import publish, write_file
+
+    epoch = made.inputs.header.epoch
+    inputs, carried = season.inputs(epoch), season.carried(epoch + 1)
+    content = carried_csv(made.carried) if made.carried else None
+    there = carried.read_bytes() if carried.is_file() else None
+    if there not in (None, content):
+        remedy = f"remove it and {inputs} to take over anew"
+        raise InvalidInput(Finding(str(carried), "is of another first epoch", remedy))
+    if content is not None and there is None:
+        write_file(carried, content)
+    try:
+        publish(inputs, canonical_inputs(made.inputs))
+    except InvalidInput:
+        if there is None:
+            carried.unlink(missing_ok=True)
+        raise
 
 
 def _answer(made: Succession, season: Season, last: int, *, as_json: bool) -> None:

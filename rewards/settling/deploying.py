@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rewards.chain.agreement import Sight
-from rewards.chain.deployment import PROXY, created_address, deployment_findings, has_proxy
+from rewards.chain.deployment import created_address, deployment_findings, has_proxy
 from rewards.chain.plan_file import (
     EPOCH_DISTRIBUTOR,
+    PROXY,
     Plan,
     PlannedCall,
     PlannedContract,

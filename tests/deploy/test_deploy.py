@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from rewards.chain.agreement import Sight
 from rewards.chain.contract import DISTRIBUTOR, interface
 from rewards.chain.deployed_code import code_difference, is_account
 from rewards.chain.deployment import (
-    PROXY,
     Deployment,
     created_address,
     deploy_toml,
@@ -26,7 +26,7 @@ from rewards.chain.distributor import Distributor, Token
 from rewards.chain.embedded import EmbeddedChain
 from rewards.chain.endpoint import Call
 from rewards.chain.network import JsonRpc
-from rewards.chain.plan_file import Plan
+from rewards.chain.plan_file import PROXY, Plan
 from rewards.chain.sender import Sender
 from rewards.cli.deploy import command
 from rewards.errors import CheckFailed, InvalidInput
@@ -39,7 +39,6 @@ from tests.plan.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PASSWORD = "correct horse"
 
@@ -319,6 +318,17 @@ def test_chain_without_the_proxy__takes_a_plain_creation(world: World) -> None:
     receipt = world.send(Call(None, call.data))
     assert receipt.contract == plan.contract.address
     assert Distributor(world.endpoint, plan.contract.address).initial_epoch() == 3
+
+
+def test_deploy_toml_of_the_readme__is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    text = readme.partition("takes its settings from a `deploy.toml`")[2].split("```")[1]
+    numbers = iter(range(0x10_0000, 0x20_0000))
+    while "0x…" in text:
+        text = text.replace("0x…", f"0x{next(numbers):040x}", 1)
+    path = tmp_path / "deploy.toml"
+    path.write_text(text, "utf-8")
+    assert read_deployment(path).config.threshold == 2
 
 
 def test_verification_material__is_what_sourcify_asks_for(world: World) -> None:

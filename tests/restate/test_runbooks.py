@@ -382,8 +382,12 @@ def test_new_contract__nobody_is_paid_twice_and_nobody_loses(
     keeper.does("--action", "retire")
     swept = keeper.does("--action", "sweep", "--sender", old.me).totals["amount"]
 
-    # The first epoch on the new one.
+    # The first epoch on the new one; taken over twice it is the same, and other inputs are refused.
     told = run(*successor)
+    assert run(*successor) == told
+    publish(tmp_path / "other", canonical_inputs(replace(following, adjustments=None)))
+    other = refused("successor", tmp_path / "other", *successor[2:])
+    assert "to take over anew" in str(other)
     assert (told["epoch"], told["initial_epoch"]) == ("3", "2")
     assert int(told["taken_over"]) >= unclaimed
     new = World(endpoint, season, old.sender, threshold=1)

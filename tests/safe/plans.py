@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import contracts_abi
+from rewards.chain.contract import interface
 from rewards.chain.plan_file import (
+    PROXY,
     Caps,
     EpochRange,
     Plan,
     PlannedCall,
     PlannedContract,
     PlannedToken,
+    created_by_proxy,
 )
 from rewards.chain.safe.export import batch_file, safe_tx_file, safe_tx_of
 from rewards.chain.safe.hashes import SafeTx, hashes_of
@@ -125,10 +128,16 @@ def payouts(calls: int = 4) -> Plan:
 
 
 def deploy() -> Plan:
-    """Return a deployment through a factory that takes a salt and code: no function is called."""
-    factory = PlannedCall("0x4e59b44847b379578588920ca78fbf26c0b4956c", 0, bytes(40), None, ())
-    contract = PlannedContract(DISTRIBUTOR, None)
-    return plan("deploy", factory, epochs=None, files={}, contract=contract, token=None)
+    """Return a deployment through the proxy: no function is called."""
+    guardians = (account(5), account(6))
+    config = (
+        *(TOKEN, account(1), account(2), 0, 86_400, 604_800, 86_400, 172_800, 2, 10**24, 10**23),
+        *((account(3),), (account(3), account(4)), guardians),
+    )
+    data = bytes(32) + interface("EpochDistributor").deployment(config).data
+    contract = PlannedContract(created_by_proxy(data), None)
+    call = PlannedCall(PROXY, 0, data, None, ())
+    return plan("deploy", call, epochs=None, files={}, contract=contract)
 
 
 SINGLE = plan("propose", propose())

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rewards.chain.plan_file import (
+    PROXY,
     EpochRange,
     Plan,
     PlannedCall,
     call_document,
     plan_digest,
 )
+from rewards.chain.safe.words import describe
 from rewards.errors import InvalidInput, InvariantBroken
 from rewards.files.documents import canonical_json
-from rewards.merkle.keccak import keccak256
+from rewards.merkle.keccak import keccak256, to_checksum
 from tests.safe.plans import (
     DISTRIBUTOR,
     PLANS,
@@ -282,9 +284,46 @@ def test_tokens_for_anybody_but_the_contract__are_refused(
     Plan.from_bytes(sealed({**document, "calls": [call_document(good)]}))
 
 
+CREATION = PLANS["deploy"].calls[0].data[32:]
+
+
+def deployment(to: str | None, data: bytes, **changes: object) -> dict[str, Any]:
+    document = json.loads(PLANS["deploy"].to_bytes())
+    return {**document, "calls": [call_document(PlannedCall(to, 0, data, None, ()))], **changes}
+
+
 def test_deployment__has_neither_callee_nor_function() -> None:
-    made = plan("deploy", PlannedCall(None, 0, b"\x60\x00", None, ()), epochs=None, files={})
-    assert Plan.from_bytes(made.to_bytes()) == made
+    assert Plan.from_bytes(sealed(deployment(None, CREATION))).calls[0].to is None
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (deployment(None, b"\x60\x00"), "creates no EpochDistributor of this version"),
+        (deployment(None, CREATION + b"\0"), "has 1 bytes after the arguments"),
+        (deployment(PROXY, bytes(32) + b"\x60" + CREATION), "creates no EpochDistributor"),
+        (deployment(PROXY, b"\1" * 32 + CREATION), "which is not the contract"),
+        (deployment(DISTRIBUTOR, CREATION), "calls neither nobody nor the deployment proxy"),
+        (
+            {**(made := deployment(None, CREATION)), "calls": made["calls"] * 2},
+            "is no deployment of one contract",
+        ),
+    ],
+)
+def test_deployment__of_anything_but_the_contract_named__is_refused(
+    document: dict[str, Any], said: str
+) -> None:
+    (line,) = refusals(sealed(document))
+    assert said in line
+
+
+def test_deployment__is_told_with_its_settings() -> None:
+    lines = "\n".join(describe(PLANS["deploy"]))
+    where = to_checksum(PLANS["deploy"].contract.address)
+    assert f"call 0: the deployment proxy, to create {where}" in lines
+    assert f"config.admin = {to_checksum(account(2))}" in lines
+    assert f"config.capBurst = {10**24} (1,000,000 WCT)" in lines
+    assert f"config.guardians[1] = {to_checksum(account(6))}" in lines
 
 
 def test_value__may_be_sent_along() -> None:

@@ -384,6 +384,31 @@ def arguments_of(
     )
 
 
+def decode_as(parameters: Sequence[Mapping[str, Any]], content: bytes) -> tuple[Argument, ...]:
+    """Return the values that these bytes encode, as an ABI entry names them.
+
+    Raises:
+        GrammarError: They are not the canonical encoding of such values.
+    """
+    kinds = _parse_kind(f"({','.join(map(_type_of, parameters))})", 0).parts
+    return tuple(
+        Argument(one["name"], kind.text, _read(one, one["type"], value))
+        for one, kind, value in zip(parameters, kinds, decode(kinds, content), strict=True)
+    )
+
+
+def _read(parameter: Mapping[str, Any], kind: str, value: Any) -> Any:  # noqa: ANN401
+    if kind.endswith("]"):
+        inner = kind[: kind.rindex("[")]
+        return tuple(_read(parameter, inner, element) for element in value)
+    if kind != "tuple":
+        return value
+    parts = zip(parameter["components"], value, strict=True)
+    return tuple(
+        Argument(one["name"], _type_of(one), _read(one, one["type"], part)) for one, part in parts
+    )
+
+
 def _written(parameter: Mapping[str, Any], kind: str, value: Any) -> Any:  # noqa: ANN401
     if kind.endswith("]"):
         inner = kind[: kind.rindex("[")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rewards.chain.plan_file import DEPLOY, EPOCH_DISTRIBUTOR, PROXY, constructor_arguments
 from rewards.chain.safe.calldata import Argument
 from rewards.merkle.keccak import to_checksum
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 AMOUNTS = {
     "amount",
     "burst",
+    "capBurst",
+    "capPerDay",
     "claimable",
     "cumulative",
     "cumulativeTotal",
@@ -33,10 +36,16 @@ def describe(plan: Plan) -> list[str]:
     lines = [f"{plan.action} ({plan.target}), chain {plan.chain_id}{epochs}"]
     for number, call in enumerate(plan.calls):
         lines.append(f"call {number}: {_heading(plan, call)}")
-        for argument in call.arguments:
+        for argument in _arguments(plan, call):
             shown = _lines(plan, argument.name, argument.type, argument.value)
             lines += [f"    {line}" for line in shown]
     return lines
+
+
+def _arguments(plan: Plan, call: PlannedCall) -> tuple[Argument, ...]:
+    """Return what is said to a function or, in a deployment, to the new contract."""
+    deploys = (plan.target, plan.action) == (EPOCH_DISTRIBUTOR, DEPLOY)
+    return constructor_arguments(call) if deploys else call.arguments
 
 
 def _heading(plan: Plan, call: PlannedCall) -> str:
@@ -49,6 +58,8 @@ def _callee(plan: Plan, address: str | None) -> str:
     if address is None:
         return "a new contract"
     shown = to_checksum(address)
+    if address == PROXY:
+        return f"the deployment proxy, to create {to_checksum(plan.contract.address)}"
     if address == plan.contract.address:
         return f"the {plan.target} {shown}"
     if plan.token and address == plan.token.address:
