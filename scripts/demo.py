@@ -30,9 +30,8 @@ def run(*arguments: str) -> None:
 
 def run_quietly(*arguments: str) -> None:
     """Run a command of `rewards` whose output is shown only if it fails."""
-    said = io.StringIO()
     try:
-        with redirect_stdout(said), redirect_stderr(said):
+        with redirect_stdout(io.StringIO()) as said, redirect_stderr(said):
             run(*arguments)
     except SystemExit:
         print(said.getvalue(), file=sys.stderr)

@@ -259,7 +259,6 @@ def _tally(
     votes never reach over a slot's end, so the counts add up to those of the whole.
     """
     tallies = {node_id: NodeTally() for node_id in numbering.nodes}
-    first: Histogram = defaultdict(lambda: defaultdict(int))
     answers: dict[str, ir.Table] = {}
     slot_us = inputs.config.slot_seconds * MICROSECONDS
     stretches = _stretches(engine, probes, inputs)
@@ -272,13 +271,12 @@ def _tally(
         _tally_stretch(engine, kept, machines, numbering, position, slot_us, tallies)
         name = f"answers_{number}"
         answers[name] = engine.store(name, expressions.answers(kept))
-        for node, bucket, n in engine.fetch(expressions.latency_buckets(answers[name], None)):
-            first[node][bucket] += n
         engine.drop("kept")
+    progress("finding the percentiles")
+    first = _look(engine, answers.values(), None)
 
     def look(buckets: Iterable[Bucket]) -> Histogram:
-        progress("narrowing the percentiles down")
-        return _look(engine, answers.values(), list(buckets))
+        return _look(engine, answers.values(), _sought(engine, list(buckets)))
 
     for node, found in percentiles(first, look).items():
         tallies[numbering.nodes[node]].percentiles = found
@@ -352,13 +350,17 @@ def _tally_stretch(
     engine.drop("votes")
 
 
-def _look(engine: Engine, answers: Iterable[ir.Table], buckets: Sequence[Bucket]) -> Histogram:
-    """Count inside some buckets, over all stretches."""
+def _sought(engine: Engine, buckets: Sequence[Bucket]) -> ir.Table:
+    """Hand buckets to the engine, with the width that they are to be looked into at."""
     nodes, starts, widths = (list(column) for column in zip(*buckets, strict=True))
-    sought = engine.lookup(
-        "sought",
-        {"node": nodes, "bucket": starts, "width": widths, "finer": list(map(finer_width, widths))},
+    finer = list(map(finer_width, widths))
+    return engine.lookup(
+        "sought", {"node": nodes, "bucket": starts, "width": widths, "finer": finer}
     )
+
+
+def _look(engine: Engine, answers: Iterable[ir.Table], sought: ir.Table | None) -> Histogram:
+    """Count latencies in buckets over all stretches: everywhere, or inside those sought."""
     counts: Histogram = defaultdict(lambda: defaultdict(int))
     for rows in answers:
         for node, bucket, n in engine.fetch(expressions.latency_buckets(rows, sought)):

@@ -54,9 +54,9 @@ at 50 million probes. Each line is a process of its own, and all scores are the 
 
 *Sums, votes, coverage* is what both do: the latency sums of every node, each operator's vote in
 every slot, and from the votes uptime and coverage. For `rewards measure` it includes judging every
-row and the first look at the percentiles; *all* adds the SHA-256 of the file, the evidence and the
-rest of the percentiles. *Factor* compares the time of sums, votes and coverage with that of pandas.
-pandas reads the whole file into memory and uses one core.
+row and keeping the latencies on disk; *all* adds the SHA-256 of the file, percentiles and evidence.
+*Factor* compares the time of sums, votes and coverage with that of pandas, which reads the whole
+file into memory and uses one core.
 
 """
 
@@ -166,8 +166,8 @@ def child(name: str, probes: str, folder: str) -> None:
 def by_rewards(probes: Path, folder: Path, name: str) -> tuple[bytes, float]:
     """Do all that `rewards measure nodes` does; tell how long it took without hashes and evidence.
 
-    What is left are the counts of all rows, sums, votes and slots, and the first of the looks at
-    the percentiles, which goes along with them.
+    What is left are the counts of all rows, sums, votes and slots, and that the latencies are kept
+    for the percentiles.
     """
     from rewards.measure.engines import open_engine
     from rewards.measure.nodes import measure_nodes, read_node_inputs
@@ -189,7 +189,7 @@ def by_rewards(probes: Path, folder: Path, name: str) -> tuple[bytes, float]:
         files = node_files(measure_nodes(inputs, str(probes), engine, progress))
     finally:
         engine.close()
-    return files["node_scores.csv"], marks["narrowing"] - marks["counting"]
+    return files["node_scores.csv"], marks["finding"] - marks["counting"]
 
 
 def in_pandas(probes: Path, folder: Path, _: str) -> tuple[bytes, float]:
