@@ -254,12 +254,10 @@ def allocate(
                 for name, column in own.items()
             }
         )
-    if not parts:
-        return ColumnTable(Allocation, {f.name: zeros(0) for f in fields(Allocation)})
-    return ColumnTable(
-        Allocation,
-        {f.name: joined([part.pop(f.name) for part in parts]) for f in fields(Allocation)},
-    )
+    names = [field.name for field in fields(Allocation)]
+    table = {name: joined([part.pop(name) for part in parts]) for name in names if parts}
+    nothing = {name: zeros(0) for name in names} | {"account": accounts}
+    return ColumnTable(Allocation, table or nothing)
 
 
 def ledger_columns(ledger: Mapping[Address, Account]) -> LedgerColumns:
