@@ -109,6 +109,7 @@ def read_columns(
             for column in table.columns
         ),
     )
+    give_back_memory()  # before the most of it is needed
     lean = size >= ROW_BYTES * columns_of_rules.LEAN_FROM
     try:
         names = _header(handle, table, some=some)
