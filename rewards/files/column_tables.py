@@ -60,7 +60,7 @@ BLOCK = 1 << 14
 NARROW_DIGITS, EXACT_DIGITS = 18, 77
 """Decimal digits that surely fit into 63 and into 256 bits."""
 
-ROW_BYTES = 100
+ROW_BYTES = 90
 """Bytes of a row, about: how long a table is, is told from its size."""
 
 KEPT_VALUES = 1 << 16
@@ -83,7 +83,12 @@ def _require(holds: object) -> None:
 
 
 def read_columns(
-    handle: BinaryIO, table: Table, record: Callable[..., Any], *, some: bool = False
+    handle: BinaryIO,
+    table: Table,
+    record: Callable[..., Any],
+    *,
+    size: int = 0,
+    some: bool = False,
 ) -> ColumnTable[Any] | None:
     """Return the rows of a CSV file in the order of the key; None where it is not plain.
 
@@ -91,6 +96,7 @@ def read_columns(
         handle: The file, at its start.
         table: Its columns.
         record: What makes a record of a row.
+        size: The file's bytes, from which it is told how the integers are kept.
         some: Whether the file may have other columns, which are not read.
     """
     # Values of a column that holds few different ones come again and again.
@@ -103,7 +109,8 @@ def read_columns(
             for column in table.columns
         ),
     )
-    lean = os.fstat(handle.fileno()).st_size >= ROW_BYTES * columns_of_rules.LEAN_FROM
+    give_back_memory()  # before the most of it is needed
+    lean = size >= ROW_BYTES * columns_of_rules.LEAN_FROM
     try:
         names = _header(handle, table, some=some)
         parts = list(

@@ -329,13 +329,14 @@ def read_by_column(
     """
     try:
         with open_table(path, table.name) as handle:
+            size = os.fstat(handle.fileno()).st_size
             if by_column is None:
-                by_column = os.fstat(handle.fileno()).st_size >= BY_COLUMN_FROM
+                by_column = size >= BY_COLUMN_FROM
             if not by_column:
                 return None
             from rewards.files import column_tables  # noqa: PLC0415 - small epochs load no Arrow
 
-            return column_tables.read_columns(handle, table, record, some=some)
+            return column_tables.read_columns(handle, table, record, size=size, some=some)
     except InvalidInput:
         return None
 

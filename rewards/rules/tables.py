@@ -41,6 +41,15 @@ def rows_paid_to(
     return (fields(row) for row in rows if row.payout_address in addresses)
 
 
+def count_above_zero(rows: Sequence[Any], name: str) -> int:
+    """Return in how many rows a field that is never negative is above 0."""
+    if not hasattr(rows, "columns"):
+        return sum(getattr(row, name) > 0 for row in rows)
+    from rewards.rules.columns import is_above_zero  # noqa: PLC0415
+
+    return int(is_above_zero(rows.columns[name]).sum())
+
+
 def ascending_of(rows: Sequence[Any], name: str) -> list[int]:
     """Return the integers of a field, all but zeros, in ascending order."""
     column: Any = column_of(rows, name)

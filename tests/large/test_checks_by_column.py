@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from rewards.audit.checks.limits import Limits, default_limits
 from rewards.audit.checks.reviewer import Reviewer
 from rewards.files.epoch import compute_folder, publish_epoch
 from rewards.files.season import Season
-from rewards.rules.columns import Addresses, ColumnTable, ascending
+from rewards.rules.columns import Addresses, ColumnTable, Decimals, ascending, joined, stored
 from rewards.rules.records import Address
 from rewards.rules.tables import ascending_of, repeated, rows_where
 from rewards.rules.wct1.columns import column_from
@@ -83,6 +84,8 @@ def test_random_seasons__the_same_is_found(
     counts: dict[str, int] = {}
     for seed in range(first_seed, first_seed + SEASONS_PER_CASE):
         root = tmp_path / str(seed)
+        # Every other season with wide integers kept as digits.
+        monkeypatch.setattr("rewards.rules.columns.LEAN_FROM", 0 if seed % 2 else 1 << 40)
         counts |= hold_both_ways(write_season(seed, root / "inputs"), root, monkeypatch)
     assert len(counts) > 5
 
@@ -118,3 +121,20 @@ def test_addresses__repeated_or_among_a_few() -> None:
     assert (column != column[::-1]).tolist() == [
         a != b for a, b in zip(names, names[::-1], strict=True)
     ]
+
+
+def test_decimals__of_any_width__are_the_integers() -> None:
+    values = [0, 7, 2**63, 2**64 - 1, 10**18, 2**255, 1, 0, 2**200 + 3]
+    digits = stored(column_from(values, len(values)), lean=True)
+    assert isinstance(digits, Decimals)
+    assert digits.tolist() == values
+    assert digits[2:7].tolist() == values[2:7]
+    assert digits[9:].tolist() == []
+    assert digits[2:7][1:3].tolist() == values[3:5]
+    assert digits.take(np.array([8, 0, 4, 4])).tolist() == [values[i] for i in (8, 0, 4, 4)]
+    assert digits[3:].take(np.array([], np.int64)).tolist() == []
+    assert digits.sum() == sum(values)
+    assert list(digits.exact()) == values
+    assert joined([digits[:3], digits[5:], np.array([5, 6])]).tolist() == [
+        *values[:3], *values[5:], 5, 6
+    ]  # fmt: skip

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rewards.audit.checks.model import Hit, percent_text, wct_text
 from rewards.files.grammar import parse_decimal
 from rewards.rules.integers import WAD, format_decimal
-from rewards.rules.records import column_of, sum_of
+from rewards.rules.records import sum_of
+from rewards.rules.tables import count_above_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ def _capped_pools(evidence: Evidence) -> Iterator[tuple[str, int, int, str | Non
     wallets = evidence.result.wallets
     for pool in ("wallets_eligible", "wallets_certified"):
         column = pool.replace("wallets", "weight")
-        members = sum(weight > 0 for weight in column_of(wallets, column))
+        members = count_above_zero(wallets, column)
         yield pool, getattr(pools, pool), members, policy.get("wallets.share_cap")
     if policy.get("nodes.bonus_split") == "pro_rata":
         bonus_pool = pools.nodes - pools.nodes * parse_decimal(policy["nodes.alpha"]) // WAD

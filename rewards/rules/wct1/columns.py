@@ -209,9 +209,9 @@ def allocate(
         paid_to, wallet_amounts = sums_by_address(wallets.payout_address[paid], amounts[paid])
         del amounts
     else:
-        summed = sums((row.payout_address, row.amount) for row in wallets)
-        paid_to = Addresses.of(list(summed))
-        wallet_amounts = column_from(summed.values(), len(summed))
+        summed = sorted(sums((row.payout_address, row.amount) for row in wallets).items())
+        paid_to = Addresses.of([account for account, _ in summed])
+        wallet_amounts = column_from((amount for _, amount in summed), len(summed))
     accounts, places = union([paid_to, before.accounts, Addresses.of(few)])
     lean = len(accounts) >= columns.LEAN_FROM
     wallet_amounts = stored(wallet_amounts, lean=lean)
@@ -224,7 +224,7 @@ def allocate(
     deducted = of_few(sums((a.payout_address, max(-a.amount, 0)) for a in adjustments))
 
     def spread(source: int, values: Any, rows: slice) -> Column:
-        """Return the values of a source for a block of accounts, 0 where it has none."""
+        """Return the values of a source, whose accounts are in order, for a block of accounts."""
         start, stop = np.searchsorted(places[source], (rows.start, rows.stop))
         column = zeros(rows.stop - rows.start)
         column[places[source][start:stop] - rows.start] = exact(values[start:stop])
@@ -254,12 +254,10 @@ def allocate(
                 for name, column in own.items()
             }
         )
-    if not parts:
-        return ColumnTable(Allocation, {f.name: zeros(0) for f in fields(Allocation)})
-    return ColumnTable(
-        Allocation,
-        {f.name: joined([part.pop(f.name) for part in parts]) for f in fields(Allocation)},
-    )
+    names = [field.name for field in fields(Allocation)]
+    table = {name: joined([part.pop(name) for part in parts]) for name in names if parts}
+    nothing = {name: zeros(0) for name in names} | {"account": accounts}
+    return ColumnTable(Allocation, table or nothing)
 
 
 def ledger_columns(ledger: Mapping[Address, Account]) -> LedgerColumns:
