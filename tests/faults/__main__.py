@@ -148,15 +148,24 @@ def table(tally: Tally, seed: int, seconds: int) -> str:
             for method in METHODS
         ),
         "",
-        "Faults by state of the journal:",
-        "",
-        *matrix_table(tally),
+        *by_state(tally),
         *(["", "Failures:", "", *(f"- {text}" for text in tally.failures)]),
         "",
     ]
     if not tally.failures:
         lines = [*lines[:-4], ""]
     return "\n".join(lines)
+
+
+def by_state(tally: Tally) -> list[str]:
+    """Return faults by state of the journal: the whole matrix where that was gone through."""
+    if tally.runs["matrix"]:
+        return ["Faults by state of the journal:", "", *matrix_table(tally)]
+    states: Counter[str] = Counter()
+    for mark, count in tally.faults.items():
+        states[mark.split()[2]] += count
+    told = ", ".join(f"{state} {count:,}" for state, count in sorted(states.items()))
+    return [f"Faults by state of the journal: {told or 'none'}."]
 
 
 if __name__ == "__main__":
