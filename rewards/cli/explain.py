@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WIDTH = 78
+LISTED = 8
+"""Values that are printed one by one."""
 TIED = "\N{NO-BREAK SPACE}"
 """Between a name and its number, which belong on one line."""
 
@@ -103,6 +105,8 @@ def _in_numbers(step: Step) -> list[str]:
             continue
         if isinstance(value, PublishedColumn):
             shown = f"the {len(value.values)} values of {value.column} in {value.file}"
+        elif isinstance(value, list) and len(value) > LISTED:
+            shown = f"the {len(value)} values that --json lists"
         elif isinstance(value, list):
             shown = ", ".join(map(str, value)) or "none"
         elif value == WAD and not isinstance(value, bool):

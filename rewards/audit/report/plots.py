@@ -67,10 +67,10 @@ def _vertical(drawing: Drawing, x: int, words: str) -> None:
 
 
 def large(number: int) -> str:
-    """Return a count for a tick: 100, 10 k, 1 M, 1,000 M."""
-    for size, letter in ((10**6, "M"), (10**3, "k")):
+    """Return a count for a tick: 100, 10 k, 1 M, 1 bn."""
+    for size, word in ((10**9, "bn"), (10**6, "M"), (10**3, "k")):
         if number >= size and number % size == 0:
-            return f"{number // size:,} {letter}"
+            return f"{number // size:,} {word}"
     return f"{number:,}"
 
 
