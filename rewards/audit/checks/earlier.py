@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rewards.audit.checks.model import Earlier, EarlierRow, EarlierTable
-from rewards.errors import CheckFailed, InvalidInput
+from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.files.grammar import GrammarError, parse_address, parse_published
 from rewards.files.outputs import INPUTS_FOLDER
-from rewards.files.published import PublishedEpoch
-from rewards.rules.records import Address
+from rewards.files.published import TAKE_AGAIN, PublishedEpoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ def read_earlier(folders: Iterable[Path], previous_hash: str | None) -> Earlier:
             successor ends the search.
 
     Raises:
-        CheckFailed: A table on the way was altered.
+        CheckFailed: A table on the way was altered, or is none of an epoch.
     """
     nodes = wallets = None
     expected = previous_hash
@@ -83,16 +83,22 @@ def _table(published: PublishedEpoch, name: str, key: str, amount: str) -> Earli
         raise CheckFailed(
             [replace(found, file=f"{published}/{found.file}") for found in error.findings]
         ) from error
-    rows = csv.DictReader(io.StringIO(content.decode()))
-    return EarlierTable(
-        published.manifest.epoch,
-        published.manifest.hash,
-        {
-            row[key]: EarlierRow(
-                Address(row["payout_address"]),
-                int(row[amount]),
-                int(row["score"]) if row.get("score") else None,
+    rows: dict[str, EarlierRow] = {}
+    reader = csv.DictReader(io.StringIO(content.decode()))
+    try:
+        for row in reader:
+            rows[row[key]] = EarlierRow(
+                parse_address(row["payout_address"]),
+                parse_published(row[amount]),
+                parse_published(row["score"]) if row.get("score") else None,
             )
-            for row in rows
-        },
-    )
+    except (GrammarError, KeyError, TypeError, AttributeError) as error:
+        raise CheckFailed(
+            Finding(
+                f"{published}/{name}",
+                f"is not the table of an epoch: {error}",
+                TAKE_AGAIN,
+                row=reader.line_num,
+            )
+        ) from error
+    return EarlierTable(published.manifest.epoch, published.manifest.hash, rows)
