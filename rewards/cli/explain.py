@@ -104,7 +104,7 @@ def _in_numbers(step: Step) -> list[str]:
         if name not in used or value == name:
             continue
         if isinstance(value, PublishedColumn):
-            shown = f"the {len(value.values)} values of {value.column} in {value.file}"
+            shown = f"the {len(value.values):,} values of {value.column} in {value.file}"
         elif isinstance(value, list) and len(value) > LISTED:
             shown = f"the {len(value)} values that --json lists"
         elif isinstance(value, list):

@@ -52,7 +52,7 @@ function inputText(input, lengths) {
   if (Array.isArray(input)) return input.join(", ") || "none";
   if (typeof input === "object") {
     const count = lengths[input.file.replace("inputs/", "")];
-    return `the ${count} values of ${input.column} in ${input.file}`;
+    return `the ${grouped(String(count))} values of ${input.column} in ${input.file}`;
   }
   return input === "1000000000000000000" ? "10^18" : String(input);
 }
