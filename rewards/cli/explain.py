@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rewards.measure.explain import NodeEvidence
 
 WIDTH = 78
+LISTED = 8
+"""Values that are printed one by one."""
 TIED = "\N{NO-BREAK SPACE}"
 """Between a name and its number, which belong on one line."""
 
@@ -141,7 +143,9 @@ def _in_numbers(step: Step) -> list[str]:
         if name not in used or value == name:
             continue
         if isinstance(value, PublishedColumn):
-            shown = f"the {len(value.values)} values of {value.column} in {value.file}"
+            shown = f"the {len(value.values):,} values of {value.column} in {value.file}"
+        elif isinstance(value, list) and len(value) > LISTED:
+            shown = f"the {len(value)} values that --json lists"
         elif isinstance(value, list):
             shown = ", ".join(map(str, value)) or "none"
         elif value == WAD and not isinstance(value, bool):

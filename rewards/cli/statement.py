@@ -22,7 +22,7 @@ from rewards.cli.console import (
 from rewards.cli.epochs import season_option
 from rewards.cli.ranges import folders_of, range_options
 from rewards.cli.writing import write_tables
-from rewards.errors import CheckFailed
+from rewards.errors import CheckFailed, printable
 from rewards.files.grammar import format_time
 from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
@@ -115,7 +115,7 @@ def _show(statement: Statement, top: int) -> None:
     _show_settlement(statement)
     _show_payees(statement, top)
     for name, problem in statement.unreadable:
-        note(f"{name}: {problem}")
+        note(printable(f"{name}: {problem}"))
     held = sum(identity.holds for identity in statement.identities)
     click.echo(f"{held} of {len(statement.identities)} identities hold, to the wei")
 
@@ -137,7 +137,7 @@ def _show_settlement(statement: Statement) -> None:
     if position is None:
         click.echo("Settlement: not settled, as far as settlements/ tells; --rpc asks the chain\n")
         return
-    click.echo(f"Settlement, up to epoch {position.epoch} ({position.name})")
+    click.echo(f"Settlement, up to epoch {position.epoch} ({printable(position.name)})")
     lines = [
         ("settled", position.settled),
         ("not yet settled", statement.cumulative_total - position.settled),

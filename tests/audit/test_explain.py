@@ -132,6 +132,28 @@ def test_capped_wallet__names_the_cap(season: Season) -> None:
     assert len(capped) == 1
 
 
+def test_summary__of_a_confined_node__is_a_tale(season: Season) -> None:
+    (derivation,) = derive(PublishedEpoch(season.epoch(2)), "us-west-02.juniper")
+    assert " ".join(derivation.summary) == (
+        "It was active when the epoch opened, so it is paid in full. It was up for 12.50 % of the "
+        "epoch and answered in 117 ms on average (full marks up to 200 ms, none from 2,000 ms "
+        "on): score 0.1250, below tau 0.8, so there is no bonus, but a penalty. Base 150.0000 WCT "
+        "and bonus 0.0000 WCT, less a penalty of 189.8437 WCT: paid 0.0000 WCT. It still owes "
+        "39.8437 WCT, which later epochs take. At the end of the epoch it went from active to "
+        "confined."
+    )
+
+
+def test_summary__of_a_certified_wallet__is_a_tale(season: Season) -> None:
+    (derivation,) = derive(PublishedEpoch(season.epoch(7)), "lumen-wallet")
+    assert " ".join(derivation.summary) == (
+        "Its 2,981,264 signatures pass the threshold of 100,000; it is certified. From the "
+        "eligible pool of 125,000.0000 WCT it gets 22,818.1871 WCT, by its weight. From the "
+        "certified pool of 333,333.3333 WCT it gets 83,333.3333 WCT: the cap of 25.00 %, which "
+        "its weight would pass. Together 106,151.5204 WCT."
+    )
+
+
 def test_shared_account__adds_up_what_pays_into_it(season: Season) -> None:
     folder = season.epoch(7)
     account = column(folder, "nodes.csv", "node_id", "payout_address")["eu-west-01.harborlight"]

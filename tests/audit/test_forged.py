@@ -122,3 +122,15 @@ def test_forged_tree__no_proof_that_does_not_hold(
         assert code in (0, 1), what
         if code == 0:
             require_proof(json.loads(printed))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_forged_predecessor__nothing_breaks_down_on_it(
+    seed: int, season: Season, tmp_path: Path
+) -> None:
+    """`compute` takes a predecessor as its files agree; `verify --season` tells a forged one."""
+    forged = tmp_path / "000002"
+    what = forge(season.epoch(2), forged, random.Random(seed), "nodes.csv")
+    code, _ = outcome("compute", season.inputs(3), "--previous", forged, "--out", tmp_path / "out")
+    assert code in (0, 1, 2), what
+    assert outcome("verify", forged)[0] == 1, what

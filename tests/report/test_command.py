@@ -51,6 +51,22 @@ def test_season__written_beside_the_epochs__compared_with_the_last(
     assert bytes_of(last.folder) == before
 
 
+def test_season__statement__all_epochs_up_to_it_or_from_one_on(season: Path) -> None:
+    assert answered("7", "--season", season)["statement"]["from"] == "1"
+    later = answered("7", "--season", season, "--from", "5")["statement"]
+    assert (later["from"], later["to"]) == ("5", "7")
+
+
+def test_from__without_a_season__is_a_usage_error(last: Published, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    for name, content in bytes_of(last.folder).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    result = run(folder, "--from", "1")
+    assert result.exit_code == 2
+    assert "season" in result.output
+
+
 def test_season__without_a_number__the_last_epoch(season: Path) -> None:
     assert answered("--season", season)["epoch"] == "7"
 

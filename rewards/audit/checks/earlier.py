@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.model import Earlier, EarlierRow, EarlierTable
-from rewards.errors import CheckFailed, InvalidInput
+from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.csv_tables import Column, Table
-from rewards.files.grammar import parse_address, parse_identifier, parse_published
+from rewards.files.grammar import GrammarError, parse_address, parse_identifier, parse_published
 from rewards.files.outputs import INPUTS_FOLDER
-from rewards.files.published import PublishedEpoch
-from rewards.rules.records import Address
+from rewards.files.published import TAKE_AGAIN, PublishedEpoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from rewards.rules.records import Address
 
 TABLE_LIMIT = 1 << 32
 WALLETS = Table(
@@ -63,7 +64,7 @@ def read_earlier(folders: Iterable[Path], previous_hash: str | None) -> Earlier:
             successor ends the search.
 
     Raises:
-        CheckFailed: A table on the way was altered.
+        CheckFailed: A table on the way was altered, or is none of an epoch.
     """
     epochs = find_earlier(folders, previous_hash)
     nodes, wallets = epochs["nodes"], epochs["wallets"]
@@ -103,7 +104,7 @@ def _table(published: PublishedEpoch, name: str, key: str, amount: str) -> Earli
     try:
         rows: Any = published.some_columns(WALLETS, _wallet_row) if name == WALLETS.name else None
         if rows is None:
-            rows = _rows(published.read(name, TABLE_LIMIT), key, amount)
+            rows = _rows(published.read(name, TABLE_LIMIT), name, key, amount)
     except CheckFailed as error:
         raise CheckFailed(
             [replace(found, file=f"{published}/{found.file}") for found in error.findings]
@@ -115,12 +116,23 @@ def _wallet_row(_: str, payout_address: Address, amount: int) -> EarlierRow:
     return EarlierRow(payout_address, amount)
 
 
-def _rows(content: bytes, key: str, amount: str) -> dict[str, EarlierRow]:
-    return {
-        row[key]: EarlierRow(
-            Address(row["payout_address"]),
-            int(row[amount]),
-            int(row["score"]) if row.get("score") else None,
-        )
-        for row in csv.DictReader(io.StringIO(content.decode()))
-    }
+def _rows(content: bytes, name: str, key: str, amount: str) -> dict[str, EarlierRow]:
+    rows: dict[str, EarlierRow] = {}
+    reader = csv.DictReader(io.StringIO(content.decode()))
+    try:
+        for row in reader:
+            rows[row[key]] = EarlierRow(
+                parse_address(row["payout_address"]),
+                parse_published(row[amount]),
+                parse_published(row["score"]) if row.get("score") else None,
+            )
+    except (GrammarError, KeyError, TypeError, AttributeError) as error:
+        raise CheckFailed(
+            Finding(
+                name,
+                f"is not the table of an epoch: {error}",
+                TAKE_AGAIN,
+                row=reader.line_num,
+            )
+        ) from error
+    return rows

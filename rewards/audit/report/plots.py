@@ -67,10 +67,10 @@ def _vertical(drawing: Drawing, x: int, words: str) -> None:
 
 
 def large(number: int) -> str:
-    """Return a count for a tick: 100, 10 k, 1 M, 1,000 M."""
-    for size, letter in ((10**6, "M"), (10**3, "k")):
+    """Return a count for a tick: 100, 10 k, 1 M, 1 bn."""
+    for size, word in ((10**9, "bn"), (10**6, "M"), (10**3, "k")):
         if number >= size and number % size == 0:
-            return f"{number // size:,} {letter}"
+            return f"{number // size:,} {word}"
     return f"{number:,}"
 
 
@@ -200,7 +200,7 @@ def wallets_against_activity(source: Source, view: WctOneView) -> Markup | None:
     for tier in TIER_SHAPES:
         if any(row["tier"] == tier for row in paid):
             _curve(drawing, view, tier, x, y)
-    _wallet_marks(drawing, paid, x, y)
+    _wallet_marks(drawing, paid, x, y, x.place(view.threshold) if view.threshold else 0)
     _frame(drawing, f"{words} in the window", "amount, WCT")
     drawing.legend(
         (LEFT, 160),
@@ -249,7 +249,10 @@ def _between(low: int, high: int, step: int, steps: int) -> int:
     return min((low << whole) * (1000 + part) // 1000, high)
 
 
-def _wallet_marks(drawing: Drawing, paid: Sequence[Row], x: Logarithmic, y: Logarithmic) -> None:
+def _wallet_marks(
+    drawing: Drawing, paid: Sequence[Row], x: Logarithmic, y: Logarithmic, origin: int
+) -> None:
+    """Draw the paid wallets; many of them in cells, of which one begins at `origin`."""
     places = [(x.place(row["activity"]), y.place(row["amount"])) for row in paid]
     if len(paid) <= DRAWN_ONE_BY_ONE:
         for row, at in zip(paid, places, strict=True):
@@ -262,7 +265,8 @@ def _wallet_marks(drawing: Drawing, paid: Sequence[Row], x: Logarithmic, y: Loga
         return
     cells: dict[tuple[str, int, int], int] = defaultdict(int)
     for row, (across, up) in zip(paid, places, strict=True):
-        cells[row["tier"], across // CELL * CELL, up // CELL * CELL] += 1
+        column = origin + (across - origin) // CELL * CELL
+        cells[row["tier"], column, up // CELL * CELL] += 1
     for (tier, across, up), count in sorted(cells.items()):
         kind = "two" if tier == "certified" else "one"
         tip = f"{count:,} {tier} wallet{'s' if count > 1 else ''} here"

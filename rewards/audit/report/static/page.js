@@ -5,6 +5,7 @@
 
 const SUGGESTIONS = 10;
 const LONG_FACT = 32;
+const LISTED = 8;
 
 const FUNCTION_WORDS = new Set([
   "iroot",
@@ -47,10 +48,11 @@ function inUnit(value, unit) {
 }
 
 function inputText(input, lengths) {
+  if (Array.isArray(input) && input.length > LISTED) return `${input.length} values`;
   if (Array.isArray(input)) return input.join(", ") || "none";
   if (typeof input === "object") {
     const count = lengths[input.file.replace("inputs/", "")];
-    return `the ${count} values of ${input.column} in ${input.file}`;
+    return `the ${grouped(String(count))} values of ${input.column} in ${input.file}`;
   }
   return input === "1000000000000000000" ? "10^18" : String(input);
 }
