@@ -13,9 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from rewards.audit.statement import Receipt, document_of, statement_of, tables
+from rewards.chain import settlement_check
+from rewards.chain.distributor import ActiveState
+from rewards.chain.settlement_check import Position
 from rewards.cli.ranges import folders_of
 from rewards.cli.statement import command
-from rewards.errors import CheckFailed, InvalidInput
+from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.documents import canonical_json
 from rewards.rules.integers import WCT
 from tests.audit.conftest import compute_season
@@ -272,6 +275,26 @@ def test_the_chain_itself__goes_before_a_receipt_that_tells_less(season: Season)
     assert settlement["funded"] == str(payee.cumulative + 5)
     assert [row.open for row in statement.payees[:2]] == [0, statement.payees[1].cumulative]
     assert not statement.findings
+
+
+def test_rpc__claimed_and_held_as_the_contract_has_them(
+    season: Season, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = over(season, 7, 7).cumulative_total
+    payee = over(season, 7, 7).payees[0]
+    paid = payee.cumulative
+    active = ActiveState(7, b"", b"", total, paid, total - paid)
+    found: Any = (Position(9, active, total - paid, {payee.account: paid}), [])
+    monkeypatch.setattr(settlement_check, "read_position", lambda *_: found)
+    shown = run(season.epoch(7), "--rpc", "http://127.0.0.1:1", "--json")
+    assert shown.exit_code == 0, shown.output
+    settlement = json.loads(shown.stdout)["settlement"]
+    assert settlement["receipt"] == "the chain at final block 9"
+    assert settlement["funded"] == str(total)
+    assert settlement["open"] == str(total - paid)
+    refused: Any = (None, [Finding("the chain", "has activated epoch 9", "choose another range")])
+    monkeypatch.setattr(settlement_check, "read_position", lambda *_: refused)
+    assert isinstance(run(season.epoch(7), "--rpc", "http://127.0.0.1:1").exception, CheckFailed)
 
 
 def test_files__no_cell_is_a_formula(settled: Season, tmp_path: Path) -> None:
