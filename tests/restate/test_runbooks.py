@@ -419,7 +419,8 @@ def test_new_contract__nobody_is_paid_twice_and_nobody_loses(
     forgotten = refused("compute", "--season", season)
     assert isinstance(forgotten, InvalidInput)
     assert "lacks a row of carried/000004.csv" in str(forgotten)
-    assert "lacks a row" in run("next", "--season", season)["next"]
+    (finding,) = refused("next", "--season", season)["findings"]
+    assert "lacks a row of carried/000004.csv" in finding["problem"]
     rows = carried.read_text().splitlines()[1:]
     table = new.season.inputs(4) / "adjustments.csv"
     table.write_text("\n".join([*table.read_text().splitlines(), *rows]) + "\n")
