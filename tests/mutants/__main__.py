@@ -80,7 +80,7 @@ class Campaign:
         self.seconds = 3 + PATIENCE * int(self.used)
         source = inspect.getsource(self.module)
         for mutant in mutants(source, str(self.module.__file__)):
-            if self._fails(session, mutant.codes):
+            if self._fails(session, mutant.compile()):
                 self.noticed += 1
             else:
                 self.survivors.append(mutant)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CodeType
 
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -51,13 +52,13 @@ class Mutant:
         line: Where it is.
         before: The expression as it was.
         after: As it is in the mutant.
-        codes: The compiled functions of the module by qualified name.
+        compile: Returns the module's functions, changed, by qualified name.
     """
 
     line: int
     before: str
     after: str
-    codes: dict[str, CodeType]
+    compile: Callable[[], dict[str, CodeType]]
 
 
 def mutants(source: str, name: str) -> Iterator[Mutant]:
@@ -67,7 +68,12 @@ def mutants(source: str, name: str) -> Iterator[Mutant]:
         if isinstance(node, ast.FunctionDef):
             for inner in _executed(node):
                 for after in _alternatives(inner):
-                    yield _mutant(tree, number, node, inner, after, name)
+                    yield Mutant(
+                        getattr(inner, "lineno", node.lineno),
+                        _shown(inner),
+                        _shown(after),
+                        partial(_compiled, tree, number, node, inner, after, name),
+                    )
 
 
 def _executed(function: ast.FunctionDef) -> Iterator[ast.AST]:
@@ -131,21 +137,16 @@ def _alternatives(node: ast.AST) -> Iterator[ast.AST]:
         yield ast.Pass()  # a statement that is only a call: what it does is not done
 
 
-def _mutant(
+def _compiled(
     tree: ast.Module, number: int, function: ast.FunctionDef, old: ast.AST, new: ast.AST, name: str
-) -> Mutant:
+) -> dict[str, CodeType]:
     place = next(i for i, node in enumerate(ast.walk(function)) if node is old)
     mutated = copy.deepcopy(tree)
     inside = next(node for i, node in enumerate(ast.walk(mutated)) if i == number)
     target = next(node for i, node in enumerate(ast.walk(inside)) if i == place)
     _Replace(target, new).visit(mutated)
     ast.fix_missing_locations(mutated)
-    return Mutant(
-        getattr(old, "lineno", function.lineno),
-        _shown(old),
-        _shown(new),
-        functions_of(compile(mutated, name, "exec")),
-    )
+    return functions_of(compile(mutated, name, "exec"))
 
 
 class _Replace(ast.NodeTransformer):
