@@ -392,8 +392,6 @@ class Planner:
         checks: Checks = self.sight.read(
             "checks", lambda endpoint, at: target.check(action, terms, endpoint, at)
         )
-        block = self.sight.block
-        self.verdict.facts.update({"block": str(block.number), "block_hash": block.hash})
         self.verdict.told.update(checks.facts)
         self.verdict.notes += checks.notes
         self.verdict.found(target.kind, checks.findings, f"{action} may be signed")
