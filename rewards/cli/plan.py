@@ -368,7 +368,7 @@ def _show_refusal(refused: _Refused, *, as_json: bool) -> None:
 
 
 def _show_verdict(verdict: Verdict) -> None:
-    for name, value in verdict.facts.items():
+    for name, value in (*verdict.facts.items(), *verdict.told.items()):
         note(f"  {name.replace('_', ' ')}: {value}")
     for check in verdict.checks:
         note(f"  {'ok   ' if check.ok else 'FAILS'} {check.name}: {check.detail}")

@@ -404,10 +404,7 @@ class Planner:
         checks: Checks = self.sight.read(
             "checks", lambda endpoint, at: target.check(action, terms, endpoint, at)
         )
-        self.verdict.facts.update(
-            {"block": str(self.sight.block.number), "block_hash": self.sight.block.hash}
-            | {name.replace(" ", "_"): value for name, value in checks.facts.items()}
-        )
+        self.verdict.told.update(checks.facts)
         self.verdict.notes += checks.notes
         self.verdict.found(target.kind, checks.findings, f"{action} may be signed")
         self.verdict.require_ok()

@@ -38,12 +38,14 @@ class Verdict:
     """The checks in the order in which they were made.
 
     Attributes:
-        facts: Where and when was looked, and what was read there, as text.
+        facts: Where and when was looked, as text.
+        told: What another target's contract said there, by name, as text.
         checks: The checks.
         notes: What whoever signs should know, though nothing is wrong.
     """
 
     facts: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -97,6 +99,7 @@ class Verdict:
             "ok": self.ok,
             **self.facts,
             "checks": [check.as_json() for check in self.checks],
+            **({"facts": dict(self.told)} if self.told else {}),
             **({"notes": [printable(said) for said in self.notes]} if self.notes else {}),
         }
 

@@ -261,6 +261,8 @@ def test_urd__from_the_proposal_to_the_last_claim(operator: Operator) -> None:
     assert "urd" in failed(operator.plan("2", "--first", *propose, code=1))
     plan = operator.does("2", "--since", "1", *propose)
     assert plan.totals == target_for("urd", second, first).totals
+    assert plan.gate
+    assert plan.gate["facts"]["root"] == "0x" + (target_for("urd", first).root or b"").hex()
     operator.travel(TIMELOCK)
     operator.does("2", "--since", "1", *activate)
     for claim in target_for("urd", second, first).claims(Terms()):
