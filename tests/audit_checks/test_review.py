@@ -207,7 +207,7 @@ def test_blocking__names_check_subject_and_remedy__and_publishes_nothing(tmp_pat
     (finding,) = caught.value.findings
     assert finding.file == "check score_drift"
     assert finding.value == "node:us-west-02.juniper"
-    assert "blocks epoch 2: score 0.9999 in epoch 1, now 0.125; limit 0.5" in finding.problem
+    assert "blocks epoch 2: score 0.9986 in epoch 1, now 0.125; limit 0.5" in finding.problem
     assert "waivers.toml" in finding.remedy
     assert not (tmp_path / "season" / "epochs" / "000002").exists()
 
