@@ -71,6 +71,10 @@ class Engine(ABC):
     def fetch(self, table: ir.Table) -> list[tuple[Any, ...]]:
         """Return the rows of a result as tuples of Python values."""
 
+    def fetch_one(self, table: ir.Table) -> dict[str, Any]:
+        """Return the only row of a result, by column."""
+        return dict(zip(table.columns, self.fetch(table)[0], strict=True))
+
     @abstractmethod
     def close(self) -> None:
         """Free everything."""

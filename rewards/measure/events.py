@@ -27,7 +27,7 @@ def census(events: ir.Table, window: MeasuredWindow) -> ir.Table:
         broken=events.broken.count(),
         bad_kind=_rows(inside & ~is_kind(events)),
         failed=_rows(inside & ~events.ok),
-        **time_range(events.ts_us, window),
+        **time_range(events.ts_us),
     )
 
 

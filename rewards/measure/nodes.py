@@ -128,7 +128,7 @@ def measure_nodes(
         outside=counts["read"] - counts["inside"],
         other_role=counts["other_role"],
         self_reports=counts["self_reports"],
-        repeats=counts["kept"] - kept,
+        repeats=counts["inside"] - counts["other_role"] - counts["self_reports"] - kept,
         kept=kept,
     )
     results = [
@@ -195,12 +195,13 @@ def _census(
     Raises:
         InvalidInput: Rows that must not be there; no window, other units, unknown ids and so on.
     """
-    table = expressions.census(probes, machines, window)
-    counts = dict(zip(table.columns, engine.fetch(table)[0], strict=True))
+    counts = engine.fetch_one(expressions.census(probes, machines, window))
     findings = broken_rows(engine, source.label, probes, counts["broken"])
+    if expressions.is_far(counts, window):
+        counts |= engine.fetch_one(expressions.in_other_units(probes, window))
     findings += time_findings(source.label, counts, window, "probe")
-    if not findings:
-        findings = _row_findings(engine, source.label, probes, machines, window, counts)
+    if counts["faulty"] and not findings:
+        findings = _row_findings(engine, source.label, probes, machines, window)
     if findings:
         raise InvalidInput(findings)
     return counts
@@ -212,8 +213,8 @@ def _row_findings(
     probes: ir.Table,
     machines: Machines,
     window: MeasuredWindow,
-    counts: Mapping[str, int],
 ) -> list[Finding]:
+    counts = engine.fetch_one(expressions.faults(probes, machines, window))
     table = expressions.labelled(probes, machines)
     table = table.filter(expressions.is_inside(table, window))
     findings: list[Finding] = []
@@ -264,10 +265,11 @@ def _tally(
     stretches = _stretches(engine, probes, inputs)
     for number, (position, stretch) in enumerate(stretches, start=1):
         progress(f"measuring part {number} of {len(stretches)}")
-        kept = engine.keep(
+        rows = engine.keep(
             "kept",
             expressions.kept(probes, machines, stretch, slot_us, unique=inputs.config.unique),
         )
+        kept = rows.filter(rows.operator != expressions.OWN)
         _tally_stretch(engine, kept, machines, numbering, position, slot_us, tallies)
         name = f"answers_{number}"
         answers[name] = engine.store(name, expressions.answers(kept))

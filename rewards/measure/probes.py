@@ -16,6 +16,8 @@ from rewards.measure.percentiles import FIRST_WIDTHS
 from rewards.measure.records import DOWN, LATENCY_LIMIT_US, MICROSECONDS, UNOBSERVED, UP
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import ibis.expr.types as ir
 
     from rewards.measure.records import MeasuredWindow
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 HALF_BITS = 20
 """A latency is at most 2^40: each half of it stays below 2^21, a sum of 2^42 halves below 2^63."""
 HALF_MASK = (1 << HALF_BITS) - 1
+OWN = -1
+"""The operator of a self-report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +48,53 @@ def labelled(probes: ir.Table, machines: Machines) -> ir.Table:
 
 
 def census(probes: ir.Table, machines: Machines, window: MeasuredWindow) -> ir.Table:
-    """Return one row: what the telemetry holds and what is wrong with it (steps 1 and 4)."""
+    """Return one row: what the telemetry holds, and how much of it is wrong (steps 1 and 4)."""
     t = labelled(probes, machines)
     inside = is_inside(t, window)
-    measures = inside & t.measures
     own = t.reporter_operator == t.node_operator
     return t.aggregate(
         read=t.count(),
         inside=_rows(inside),
         broken=t.broken.count(),
-        unknown=_rows(inside & is_unknown(t)),
-        not_node=_rows(inside & ~t.is_node),
-        bad_latency=_rows(inside & is_bad_latency(t)),
+        faulty=_rows(inside & (is_unknown(t) | ~t.is_node | is_bad_latency(t))),
         other_role=_rows(inside & ~t.measures),
-        self_reports=_rows(measures & own),
-        kept=_rows(measures & ~own),
-        **time_range(t.ts_us, window),
+        self_reports=_rows(inside & t.measures & own),
+        **time_range(t.ts_us),
     )
 
 
-def time_range(ts_us: ir.IntegerColumn, window: MeasuredWindow) -> dict[str, ir.IntegerScalar]:
-    """Return the extremes of a time column and how often another unit would fit the window."""
+def faults(probes: ir.Table, machines: Machines, window: MeasuredWindow) -> ir.Table:
+    """Return one row: what is wrong with the faulty probes of a census."""
+    t = labelled(probes, machines)
+    t = t.filter(is_inside(t, window))
+    return t.aggregate(
+        unknown=_rows(is_unknown(t)),
+        not_node=_rows(~t.is_node),
+        bad_latency=_rows(is_bad_latency(t)),
+    )
+
+
+def time_range(ts_us: ir.IntegerColumn) -> dict[str, ir.IntegerScalar]:
+    """Return the extremes of a time column."""
+    return {"first": ts_us.min().fill_null(0), "last": ts_us.max().fill_null(0)}
+
+
+def is_far(counts: Mapping[str, int], window: MeasuredWindow) -> bool:
+    """Whether a time lies so far outside that it may be one in another unit."""
+    low, high = window.start_us - FAR_US, window.end_us + FAR_US
+    return counts["first"] < low or counts["last"] >= high
+
+
+def in_other_units(rows: ir.Table, window: MeasuredWindow) -> ir.Table:
+    """Return one row: how often a far time would fit the window in another unit."""
+    ts_us = rows.ts_us
     far = (ts_us < window.start_us - FAR_US) | (ts_us >= window.end_us + FAR_US)
-    return {
-        "first": ts_us.min().fill_null(0),
-        "last": ts_us.max().fill_null(0),
+    return rows.aggregate(
         **{
             f"as_{unit}": _rows(far & (ts_us >= low) & (ts_us < high))
             for unit, low, high in other_units(window)
-        },
-    }
+        }
+    )
 
 
 FAR_US = 366 * 86_400 * MICROSECONDS
@@ -108,7 +129,7 @@ def is_bad_latency(t: ir.Table) -> ir.BooleanValue:
 def kept(
     probes: ir.Table, machines: Machines, window: MeasuredWindow, config_slot: int, *, unique: bool
 ) -> ir.Table:
-    """Return the probes of a stretch of the window that count, each once (steps 1 and 2).
+    """Return the probes of a stretch of the window by its reporters, each once (steps 1 and 2).
 
     Args:
         probes: All probes.
@@ -118,21 +139,24 @@ def kept(
         unique: Whether no probe can be there twice.
 
     Returns:
-        node, operator, slot (first microsecond since the stretch began), ok, latency_us (0 where
-        not ok).
+        node, operator (OWN for a self-report: leave these out), slot (first microsecond since the
+        stretch began), ok, latency_us (0 where not ok).
     """
     t = probes.filter(is_inside(probes, window))
     t = t.inner_join(machines.reporters.filter(machines.reporters.measures), "reporter_id")
     t = t.inner_join(machines.nodes, "node_id")
-    t = t.filter(t.reporter_operator != t.node_operator)
+    # Marked and not filtered: a condition between the two small tables makes DuckDB join them with
+    # each other first, and then every probe by two texts at once, which costs twice as much.
+    own = t.reporter_operator == t.node_operator
+    t = t.mutate(operator=ibis.ifelse(own, OWN, t.reporter_operator).cast("int64"))
     if not unique:
-        t = t.group_by(["reporter", "reporter_operator", "node", "ts_us"]).aggregate(
+        t = t.group_by(["reporter", "operator", "node", "ts_us"]).aggregate(
             ok=t.ok.all(), latency_us=t.latency_us.max(where=t.ok)
         )
     offset = t.ts_us - window.start_us
     return t.select(
         node=t.node,
-        operator=t.reporter_operator,
+        operator=t.operator,
         slot=offset - offset % config_slot,
         ok=t.ok,
         latency_us=ibis.ifelse(t.ok, t.latency_us, 0).fill_null(0),

@@ -10,7 +10,7 @@ from rewards.measure import events as expressions
 from rewards.measure.columns import EVENTS, canonical, row_text
 from rewards.measure.complaints import LISTED, broken_rows, listed, time_findings
 from rewards.measure.inputs import WALLETS, hash_small, read_wallets
-from rewards.measure.probes import is_inside
+from rewards.measure.probes import in_other_units, is_far, is_inside
 from rewards.measure.sources import hash_files, locate
 
 if TYPE_CHECKING:
@@ -134,8 +134,9 @@ def measure_wallets(
 
 
 def _census(engine: Engine, events: ir.Table, window: MeasuredWindow) -> dict[str, int]:
-    table = expressions.census(events, window)
-    counts = dict(zip(table.columns, engine.fetch(table)[0], strict=True))
+    counts = engine.fetch_one(expressions.census(events, window))
+    if is_far(counts, window):
+        counts |= engine.fetch_one(in_other_units(events, window))
     findings = broken_rows(engine, LABEL, events, counts["broken"])
     findings += time_findings(LABEL, counts, window, "event")
     if not findings and counts["bad_kind"]:
