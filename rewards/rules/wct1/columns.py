@@ -20,6 +20,7 @@ from rewards.rules.columns import (
     ColumnTable,
     LedgerColumns,
     Words,
+    as_digits,
     compact,
     exact,
     joined,
@@ -114,8 +115,8 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
     amounts = [keep(divided.amounts) for divided in (eligible, certified)]
     if len(wallets) >= columns.LEAN_FROM:
         eligible, certified = (
-            replace(eligible, amounts=amounts[0]),
-            replace(certified, amounts=amounts[1]),
+            replace(divided, amounts=as_digits(held))
+            for divided, held in zip((eligible, certified), amounts, strict=True)
         )
     case = np.concatenate([*cases, np.zeros(0, np.int8)])
     results = ColumnTable(
