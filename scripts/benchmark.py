@@ -1,4 +1,4 @@
-"""Measure this machine, write tests/benchmarks/RESULTS.md: --full to 5M wallets, --resume goes on."""
+"""Measure this machine, write tests/benchmarks/RESULTS.md; --full: 5M wallets, --resume: go on."""
 
 import sys
 from pathlib import Path
