@@ -54,7 +54,7 @@ report-library: $(VENV)/.complete  ## Bundle the report's keccak anew from its l
 contracts: $(VENV)/.complete  ## Compile the contracts anew; `git diff contracts_abi` then shows what changed
 	$(BIN)/python scripts/rebuild_contracts.py
 
-benchmarks: $(VENV)/.complete $(NODE_MODULES)  ## Measure against npm and plain Python (minutes; ARGS=--full goes to 5M)
+benchmarks: $(VENV)/.complete $(NODE_MODULES)  ## Measure against npm and plain Python (minutes; ARGS=--full goes to 5M, ARGS="--full --resume" goes on)
 	$(BIN)/python scripts/benchmark.py $(ARGS)
 
 lock: $(VENV)/.complete  ## Resolve the dependencies anew, with hashes

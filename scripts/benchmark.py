@@ -1,4 +1,4 @@
-"""Measure this machine and write tests/benchmarks/RESULTS.md; --full goes to 5M wallets."""
+"""Measure this machine, write tests/benchmarks/RESULTS.md; --full: 5M wallets, --resume: go on."""
 
 import sys
 from pathlib import Path

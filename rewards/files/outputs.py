@@ -148,7 +148,8 @@ def render_epoch(
         InvariantBroken: A conservation identity does not hold; nothing is published then.
     """
     for identity in result.identities:
-        if not identity.holds or identity.plus.get("unallocated", 0) < 0:
+        given = (identity.plus.get(name, 0) for name in ("paid", "unallocated"))
+        if not identity.holds or min(given) < 0:
             raise InvariantBroken(f"{identity.name}: {identity.formula}: {identity}")
     settlement = inputs.settlement
     domain = Domain(settlement.chain_id, settlement.distributor, inputs.header.epoch)

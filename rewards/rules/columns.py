@@ -139,10 +139,15 @@ def joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - columns of one kind
 def stored(column: Any, *, lean: bool) -> Any:  # noqa: ANN401 - integers; an array or digits
     """Return a column of integers as it is kept: in few bytes, wide ones as digits where `lean`."""
     narrow: NDArray[Any] = compact(column)
-    if not lean or narrow.dtype != object:
-        return narrow
-    starts = range(0, len(narrow), BLOCK)
-    return Decimals.joined([Decimals.of(narrow[start : start + BLOCK]) for start in starts])
+    return as_digits(narrow) if lean and narrow.dtype == object else narrow
+
+
+def as_digits(column: Any) -> Decimals:  # noqa: ANN401 - integers, as an array or digits already
+    """Return a column as digits, whose sum is exact however narrow the integers are."""
+    if isinstance(column, Decimals):
+        return column
+    starts = range(0, len(column) or 1, BLOCK)
+    return Decimals.joined([Decimals.of(column[start : start + BLOCK]) for start in starts])
 
 
 class Addresses:

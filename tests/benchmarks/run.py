@@ -35,7 +35,8 @@ WITHOUT_FAST = [
     "-c",
     "import sys; sys.modules['numba'] = None; from rewards.cli import main; main()",
 ]
-COUNTS = (10_000, 100_000, 1_000_000)
+MILLION = 1_000_000
+COUNTS = (10_000, 100_000, MILLION)
 FULL = 5_000_000
 SLOW_TREES_UP_TO = 100_000
 """Leaves up to which other programs build the tree without --full; with it up to a million."""
@@ -65,7 +66,7 @@ class Bench:
         self.work.mkdir(parents=True, exist_ok=True)
         self.figures = Figures(self.work / "figures.json", resume=resume)
         self.counts = COUNTS[:1] if quick else (*COUNTS, *([FULL] if full else []))
-        self.slow_trees_up_to = COUNTS[-1] if full else SLOW_TREES_UP_TO
+        self.slow_trees_up_to = MILLION if full else SLOW_TREES_UP_TO
 
     def run(self) -> None:
         """Take every figure that is not known yet."""
@@ -295,8 +296,8 @@ def hash_rate(bench: Bench) -> str:
 
 def headline(bench: Bench) -> list[str]:
     """Return what the README says of a million; nothing where it was not measured."""
-    million, known = COUNTS[-1], bench.figures.known
-    names = [f"{million} {way}" for way in ("compute", "compute-plain", "verify", "prove", "ours")]
+    known = bench.figures.known
+    names = [f"{MILLION} {way}" for way in ("compute", "compute-plain", "verify", "prove", "ours")]
     if any(name not in known for name in names):
         return []
     compute, plain, verify, prove, ours = (known[name] for name in names)
@@ -313,7 +314,7 @@ def headline(bench: Bench) -> list[str]:
         f"| `prove` one account | {prove.wall:.2f} | {prove.megabytes:.0f} |",
         f"| the tree alone | {tree:.2f} | |",
     ]
-    npm = known.get(f"{million} npm")
+    npm = known.get(f"{MILLION} npm")
     if npm:
         seconds = json.loads(npm.output)["seconds"]
         rows.append(

@@ -36,7 +36,7 @@ class Apportionment:
     @property
     def total(self) -> int:
         """What was given out."""
-        amounts: Any = self.amounts
+        amounts: Any = self.amounts  # a column holds Python's integers, or digits: neither wraps
         return int(amounts.sum()) if hasattr(amounts, "sum") else sum(amounts)
 
 

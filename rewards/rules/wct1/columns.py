@@ -20,6 +20,7 @@ from rewards.rules.columns import (
     ColumnTable,
     LedgerColumns,
     Words,
+    as_digits,
     compact,
     exact,
     joined,
@@ -113,10 +114,9 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
     amount = keep(plus(eligible.amounts, certified.amounts))
     amounts = [keep(divided.amounts) for divided in (eligible, certified)]
     if len(wallets) >= columns.LEAN_FROM:
-        eligible, certified = (
-            replace(eligible, amounts=amounts[0]),
-            replace(certified, amounts=amounts[1]),
-        )
+        digits: list[Any] = [as_digits(held) for held in amounts]
+        eligible = replace(eligible, amounts=digits[0])
+        certified = replace(certified, amounts=digits[1])
     case = np.concatenate([*cases, np.zeros(0, np.int8)])
     results = ColumnTable(
         WalletResult,
