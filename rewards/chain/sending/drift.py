@@ -205,7 +205,7 @@ def require_still_wanted(intent: Intent, step: Step, quorum: Quorum, block: Bloc
         CheckFailed: It was made by somebody else.
     """
     movement, last = intent.movement, step.variants[-1]
-    if movement is None or last.kind == "cancel" or last.gas == 0:
+    if movement is None or last.kind == "cancel" or last.is_safe_tx:
         return
     used = quorum.agreed("nonce", lambda node: node.nonce(last.sender, block.number))
     if used > last.nonce:
