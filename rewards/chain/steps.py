@@ -99,6 +99,11 @@ class Variant:
     worst_fee: int
     since: int
 
+    @property
+    def is_safe_tx(self) -> bool:
+        """Whether a Safe's owners sign it, and `transaction` is its safeTxHash: no gas is ours."""
+        return self.gas == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -147,13 +147,15 @@ def _show(place: Place, standings: Sequence[Standing], steps: Sequence[Step]) ->
 
 
 def _show_step(step: Step) -> None:
-    from rewards.chain.sending.receipts import transaction_of
+    from rewards.chain.sending.receipts import safe_tx_hash_of, transaction_of
     from rewards.chain.sending.standing import is_moving, step_advice
 
     place = f", in block {step.outcome['block']}" if "block" in step.outcome else ""
     click.echo(f"  {step.key}: {step.shown_state}{place}")
     if transaction := transaction_of(step):
         click.echo(f"    {transaction}")
+    elif handed := safe_tx_hash_of(step):
+        click.echo(f"    safeTxHash {handed}")
     if is_moving(step):
         if step.detail:
             click.echo(f"    {step.detail}")

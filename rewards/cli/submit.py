@@ -71,7 +71,8 @@ def command(plan_path: Path, **options: Any) -> None:  # noqa: ANN401 - one per 
     command goes on where it stands, without the key once it is signed.
 
     On the OP stack a block is final after 20 to 30 minutes. With --safe the SafeTx is written
-    beside the plan, and the Safe is watched: executed, failed, or superseded at that nonce.
+    beside the plan, and the Safe is watched: executed, failed, or superseded at that nonce. A
+    transfer (`fund`, `sweep`) goes to a Safe as its next transaction only.
 
     \b
     Examples:

@@ -157,11 +157,10 @@ def test_urd__every_action(season: Season, tmp_path: Path) -> None:
     asked = (out, "--target", "urd", "--sender", me, "--contract", contract)
     options = ("--out", out)
 
-    first = season.do("propose", *asked, options=options)
+    season.do("propose", *asked, options=options)
     season.do("veto", *asked, options=options)
-    # After a veto the same proposal is the same plan; it is made again when that is said.
+    # After a veto the same proposal may be made again; where it is the very same plan, expressly.
     file = operator.plan(*asked, "--action", "propose")
-    assert Plan.from_bytes(file.read_bytes()).digest == first.digest
     told = operator.submit(file, *options, "--again")
     assert (told["steps"][0]["state"], told["steps"][0]["attempt"]) == ("final", "2")
     stale = operator.plan(*asked, "--action", "veto")

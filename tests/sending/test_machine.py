@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rewards.chain.deployment import created_address
+from rewards.chain.distributor import Config, Distributor
 from rewards.chain.journal import open_journal
+from rewards.chain.plan_file import PlannedCall, PlannedContract
 from rewards.chain.sending.fees import GAS_BOUND
 from rewards.chain.sending.machine import Machine, Silent
 from rewards.chain.sending.node import Node
@@ -123,3 +126,32 @@ def test_gas__stays_below_the_bound_of_a_transaction(
             with pytest.raises(Stopped) as caught:
                 submission.machine.sign(intent, world.account)
             assert caught.value.reason is Reason.GAS_ABOVE_CAP
+
+
+def test_deploy__where_the_plan_says_or_not_at_all(world: World, tmp_path: Path) -> None:
+    me = world.sender
+    config = Config(
+        *(world.token, me, me, 0, 1, 1, 1, 1, 0, 10**24, 0),
+        proposers=(me,),
+        attesters=(),
+        guardians=(),
+    )
+    call = PlannedCall(None, 0, Distributor.deployment(config).data, None, ())
+    address = created_address(me, world.nonce())
+    plan = world.made("deploy", (call,), contract=PlannedContract(address, None))
+    stale = world.made(
+        "deploy", (call,), contract=PlannedContract(created_address(me, world.nonce() + 5), None)
+    )
+    with pytest.raises(Stopped) as it:
+        _whole_way(world, stale, tmp_path)
+    assert it.value.reason is Reason.OTHER_ADDRESS
+    _whole_way(world, plan, tmp_path)
+    assert Distributor(Node(world.node.url), address).token() == world.token
+    _whole_way(world, plan, tmp_path)
+
+
+def _whole_way(world: World, plan: Plan, folder: Path) -> None:
+    with submitting(world, plan, folder) as submission:
+        submission.begin()
+        (step,) = submission.run(lambda: world.account)
+        assert step.state is State.FINAL

@@ -50,6 +50,12 @@ def test_submit_safe__hands_over_and_watches(
         handed = json.loads((tmp_path / "propose.safe-0.json").read_bytes())
         assert handed["plan_digest"] == plan.digest
 
+        without = CliRunner().invoke(
+            command, [str(path), "--rpc", node.url, "--yes", "--wait", "0"]
+        )
+        assert "OtherSender" in str(without.exception)
+        assert "was handed to the Safe" in str(without.exception)
+
         tx = safe_tx_of(Plan.from_bytes(path.read_bytes()), SAFE, "1.4.1", 0)
         safe.execute(tx)
         done = CliRunner().invoke(command, words)

@@ -173,15 +173,22 @@ def require_unmoved(plan: Plan, quorum: Quorum, block: Block) -> None:
         Stopped: They contradict each other.
         CheckFailed: It has changed, or the plan does not bind it.
     """
-    facts, findings = (plan.gate or {}).get("facts", {}), []
+    findings = []
     for name, view in BOUND_ROOTS.get((plan.target, plan.action), {}).items():
-        planned = facts.get(name)
+        planned = _fact(plan, name)
         there = _shown(quorum, name, Call(plan.contract.address, view), block, planned)
         if there != planned:
             problem = f"StalePlan: the {name} is not what it was when planned, {planned}"
             findings.append(Finding("the chain", problem, MAKE_ANEW, column=name, value=there))
     if findings:
         raise CheckFailed(findings)
+
+
+def _fact(plan: Plan, name: str) -> str | None:
+    """Return what the checks of `rewards plan` found on the chain, as the verdict holds it."""
+    gate = plan.gate or {}
+    told: str | None = gate.get(name.replace(" ", "_"), gate.get("facts", {}).get(name))
+    return told
 
 
 def _shown(quorum: Quorum, name: str, call: Call, block: Block, planned: str | None) -> str:
@@ -205,7 +212,7 @@ def require_still_wanted(intent: Intent, step: Step, quorum: Quorum, block: Bloc
         CheckFailed: It was made by somebody else.
     """
     movement, last = intent.movement, step.variants[-1]
-    if movement is None or last.kind == "cancel" or last.gas == 0:
+    if movement is None or last.kind == "cancel" or last.is_safe_tx:
         return
     used = quorum.agreed("nonce", lambda node: node.nonce(last.sender, block.number))
     if used > last.nonce:

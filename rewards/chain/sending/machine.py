@@ -468,7 +468,7 @@ class Machine:
                 # That something becomes final takes its time; an endpoint should soon answer.
                 waits_for_chain = error.reason is Reason.FOREIGN_PENDING
                 limit = self.patience if waits_for_chain else self.short_patience
-                if self.quorum.clock.passed() - began > limit:
+                if self.quorum.clock.passed() - began >= limit:
                     raise Stopped(error.reason, error.detail) from None
                 self.watcher.told(f"waiting: {error.detail}")
                 self.quorum.clock.sleep(self.poll)

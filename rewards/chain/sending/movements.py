@@ -10,7 +10,12 @@ plan binds two things:
 
 Before a signature the figure is read at the same final block as the nonce, and must be unchanged.
 Either the other submitter's transaction is in that block, then the figure has moved and nothing is
-signed; or it is not, then both were signed for the same nonce and one of them can land.
+signed; or it is not, then both were signed for the same nonce and one of them can land. A Safe gets
+the step as its next transaction only, for the same reason; from `rewards submit --safe`, because
+`rewards safe export` works offline and asks no chain.
+
+What no check can see are two plans for the same money that two accounts send at the same moment.
+Then the contract holds more than it owes, and a `sweep` brings the surplus to the treasury.
 
 A gift of less than a hundredth of the amount passes, so that nobody can hold up a settlement by
 sending dust. What offsets the figure is a sweep of exactly what was funded: then the tokens are

@@ -75,6 +75,7 @@ def action_document(step: Step) -> dict[str, object]:
         "part": str(step.key.part),
         "state": step.shown_state,
         "transaction": transaction_of(step),
+        "safe_tx_hash": safe_tx_hash_of(step),
         "gas": found.get("gas"),
         "block": found.get("block"),
         "block_hash": found.get("block_hash"),
@@ -90,8 +91,16 @@ def action_document(step: Step) -> dict[str, object]:
 
 def transaction_of(step: Step) -> str | None:
     """Return the transaction that brought a step about, or the one that may still do so."""
-    waits = step.variants[-1].transaction if step.live else None
-    return step.outcome.get("transaction", waits)
+    waits = step.variants[-1] if step.live else None
+    signed = waits.transaction if waits and not waits.is_safe_tx else None
+    return step.outcome.get("transaction", signed)
+
+
+def safe_tx_hash_of(step: Step) -> str | None:
+    """Return the safeTxHash of a step that goes through a Safe."""
+    waits = step.variants[-1] if step.live else None
+    handed = waits.transaction if waits and waits.is_safe_tx else None
+    return step.outcome.get("safe_tx_hash", handed)
 
 
 ORDER = ("deploy", "fund", "propose", "veto", "activate", "push", "claim_many")

@@ -15,6 +15,7 @@ from rewards.chain.sending.drift import (
 )
 from rewards.chain.sending.goals import All
 from rewards.chain.sending.intents import intents_of
+from rewards.chain.sending.reasons import Reason, Stopped
 from rewards.chain.sending.receipts import write_receipt
 from rewards.chain.steps import State
 
@@ -94,10 +95,22 @@ class Submission:
         """
         unsigned = False
         for intent in self.intents():
+            self._require_not_handed_over(intent)
             step = self._begun(intent, again=again)
             if step.state is State.PLANNED and not self.machine.found(intent):
                 unsigned = True
         return unsigned
+
+    def _require_not_handed_over(self, intent: Intent) -> None:
+        """Check that no Safe has the step in hand: nothing of it is ours to send."""
+        step = self.machine.journal.step(intent.key)
+        if step.live and step.variants[-1].is_safe_tx:
+            last = step.variants[-1]
+            raise Stopped(
+                Reason.OTHER_SENDER,
+                f"{intent.words} was handed to the Safe {last.sender} at its nonce {last.nonce}: "
+                "give --safe and --nonce to watch it",
+            )
 
     def _begun(self, intent: Intent, *, again: bool) -> Step:
         return self.machine.begin(
