@@ -104,3 +104,35 @@ def test_export__into_an_epoch_by_way_of_a_link__is_refused(
     assert run.returncode == 2
     assert "must not change" in run.stderr
     assert sorted(path.name for path in out.iterdir()) == before
+
+
+@pytest.mark.parametrize("form", ["jsonl", "openzeppelin", "parquet"])
+def test_export__onto_a_disk_that_takes_no_more__leaves_what_was_there(
+    season: Path, tmp_path: Path, form: str
+) -> None:
+    out, place = tmp_path / "out", tmp_path / "place"
+    assert rewards("compute", season / "inputs" / "000001", "--out", out).returncode == 0
+    place.mkdir()
+    (place / "x").write_text("of yesterday")
+    words = ["export", str(out), "--format", form, "--to", str(place / "x")]
+    run = subprocess.run(
+        [
+            "bash",
+            "-c",
+            'ulimit -f 1; exec "$@"',
+            "-",
+            sys.executable,
+            "-B",
+            "-m",
+            "rewards",
+            *words,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert len(run.stderr.splitlines()) == 1
+    assert f"{place / 'x'}: cannot be written" in run.stderr
+    assert [path.name for path in place.iterdir()] == ["x"]
+    assert (place / "x").read_text() == "of yesterday"
