@@ -270,6 +270,30 @@ def test_pipe_instead_of_a_file__neither_hangs_nor_passes(season: Path, tmp_path
     assert {finding["file"] for finding in document["findings"]} == {"nodes.csv"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify", "{out}"),
+        ("verify", "2"),
+        ("prove", "{out}", "0x" + "ab" * 20),
+        ("checks", "{out}"),
+        ("diff", "{out}", "{out}"),
+        ("statement", "{out}"),
+        ("next",),
+    ],
+    ids=" ".join,
+)
+def test_season_that_is_none__is_refused_wherever_the_epoch_lies(
+    season: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    out = season / "epochs" / "000001"
+    command = [word.format(out=out) for word in words]
+    document = rewards_json(*command, "--season", tmp_path / "typo", code=2)
+    (finding,) = document["findings"]
+    assert finding["file"] == str(tmp_path / "typo")
+    assert "is no season" in finding["problem"]
+
+
 def test_season_with_a_damaged_epoch__names_it_and_goes_on(season: Path, tmp_path: Path) -> None:
     copy = tmp_path / "season"
     shutil.copytree(season, copy)
