@@ -133,6 +133,14 @@ def test_verify__of_the_season_and_of_one_epoch(season: Path) -> None:
     assert "held against its predecessor" in run.stderr
 
 
+def test_verify__of_a_first_epoch_with_a_predecessor__says_that_it_has_none(season: Path) -> None:
+    first, third = season / "epochs" / "000001", season / "epochs" / "000003"
+    (finding,) = rewards_json("verify", first, "--previous", third, code=1)["findings"]
+    assert "of a first epoch, which has no predecessor" in finding["problem"]
+    assert "000003" in finding["problem"]
+    assert "without --previous" in finding["remedy"]
+
+
 def test_verify__of_an_altered_file__exits_1_and_names_it(season: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(season / "epochs" / "000001", out)
