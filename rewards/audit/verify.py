@@ -205,6 +205,16 @@ def _proof_findings(distribution: Distribution) -> list[Finding]:
 
 def _predecessor_findings(published: PublishedEpoch, predecessor: PublishedEpoch) -> list[Finding]:
     named = published.manifest.previous_hash
+    if named is None:
+        return [
+            Finding(
+                MANIFEST,
+                f"is of a first epoch, which has no predecessor; {predecessor} was given as one",
+                "verify it without --previous; if it should follow on that epoch, do not settle it "
+                "and ask its publisher",
+                column="previous_manifest_hash",
+            )
+        ]
     if named != predecessor.manifest.hash:
         return [
             Finding(
@@ -213,7 +223,7 @@ def _predecessor_findings(published: PublishedEpoch, predecessor: PublishedEpoch
                 f"{predecessor.manifest.hash}",
                 "give the folder of the predecessor that it names, if that is the right one",
                 column="previous_manifest_hash",
-                value=named or "none",
+                value=named,
             )
         ]
     return [

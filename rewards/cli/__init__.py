@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -18,8 +17,8 @@ from rewards.cli.console import (
     EXIT_DONE,
     EXIT_FOUND,
     EXIT_USAGE,
-    discard_stdout,
     note,
+    outlive_readers,
     report_error,
     report_system,
     report_usage,
@@ -89,14 +88,9 @@ def rewards() -> None:
 def main() -> NoReturn:
     """Run the command line; expected errors become findings on stderr and an exit code."""
     as_json = "--json" in sys.argv
-    if isinstance(sys.stdout, TextIOWrapper):
-        # What the terminal's encoding lacks costs a character, never the whole answer.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    outlive_readers()
     try:
         sys.exit(_run(as_json=as_json))
-    except BrokenPipeError:
-        discard_stdout()  # whoever read the output has seen enough
-        sys.exit(0)
     except OSError as error:
         sys.exit(report_system(error, as_json=as_json))
     except MemoryError:
@@ -107,7 +101,7 @@ def main() -> NoReturn:
 def _run(*, as_json: bool) -> int:
     try:
         rewards(prog_name="rewards", standalone_mode=False)
-        sys.stdout.flush()  # a closed pipe or a full disk shows here
+        sys.stdout.flush()  # a full disk shows here
     except RewardsError as error:
         return report_error(error, as_json=as_json)
     except click.exceptions.Exit as leaving:

@@ -12,7 +12,7 @@ import click
 from rewards.audit.checks.catalogue import CHECKS
 from rewards.audit.checks.limits import default_limits, limits_document, template
 from rewards.audit.checks.recorded import is_recorded, review_published
-from rewards.audit.checks.review import say
+from rewards.audit.checks.review import counted, counts_text, say
 from rewards.audit.checks.reviewer import reviewer_for
 from rewards.audit.verify import require_verified
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, print_table
@@ -150,23 +150,10 @@ def show_report(report: CheckReport, *, per_check: int | None = None, more: str 
 
 
 def _show_finding(finding: CheckFinding) -> None:
-    label = "waived" if finding.waived else _counted(str(finding.severity), "1")
+    label = "waived" if finding.waived else counted(str(finding.severity), 1)
     click.echo(f" {label:<8} {finding.check}: {finding.subject}")
     for line in _wrapped(say(finding), 70):
         click.echo(f"          {line}")
-
-
-def counts_text(report: CheckReport) -> str:
-    """Return how many findings there are of each severity, in words."""
-    counts = ", ".join(
-        f"{count} {_counted(kind, count)}" for kind, count in report.counts.items() if count != "0"
-    )
-    return counts or "nothing found"
-
-
-def _counted(kind: str, count: str) -> str:
-    word = "note" if kind == "info" else kind
-    return f"{word}s" if word in ("note", "warning") and count != "1" else word
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -110,6 +111,34 @@ def report_system(error: OSError, *, as_json: bool) -> int:
 def discard_stdout() -> None:
     """Let the interpreter flush into nothing at its end, as the real output takes no more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Output(FileIO):
+    """Where stdout or stderr goes; what is written once its reader has left is lost."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - whatever has bytes
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def outlive_readers() -> None:
+    """Let a command end as it would, with its own exit code, when `| head` has seen enough.
+
+    Otherwise what it found, or sent to a chain, would depend on who reads along. What the
+    terminal's encoding lacks costs a character, never the whole answer.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper):
+            output = TextIOWrapper(
+                BufferedWriter(_Output(stream.fileno(), "wb", closefd=False)),
+                encoding=stream.encoding,
+                errors="backslashreplace",
+                line_buffering=stream.line_buffering or stream.write_through,
+            )
+            setattr(sys, name, output)
 
 
 def show_findings(findings: Iterable[Finding]) -> None:

@@ -10,10 +10,23 @@ import click
 from rewards.errors import Finding, InvalidInput
 from rewards.files.season import Season
 
+
+def _require_season_if_named(
+    context: click.Context,  # noqa: ARG001 - as click calls it
+    option: click.Parameter,  # noqa: ARG001
+    folder: Path | None,
+) -> Path | None:
+    """Refuse a folder that is no season, also where the command does not come to look at it."""
+    if folder is not None:
+        Season.open(folder)
+    return folder
+
+
 season_option = click.option(
     "--season",
     "season_folder",
     type=click.Path(path_type=Path, file_okay=False),
+    callback=_require_season_if_named,
     help="The season's folder; by default the one around the working directory.",
 )
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
+from rewards.errors import Finding, InvalidInput
+
+if TYPE_CHECKING:
+    from rewards.files.published import PublishedEpoch
+    from rewards.merkle.large import LargeDistribution
 
 FORMATS = ("openzeppelin", "jsonl", "parquet")
 
@@ -36,22 +42,18 @@ def command(
       rewards export --season my-season 3 --format jsonl --to proofs.jsonl
     """
     from rewards.files import exports
-    from rewards.files.publish import require_outside_epochs, write_blocks
+    from rewards.files.publish import require_outside_epochs
     from rewards.files.published import PublishedEpoch
 
     require_outside_epochs(target)
     published = PublishedEpoch(locate(out, season_folder).folder)
     distribution = exports.distribution_of(published)
-    if form == "parquet":
-        from rewards.files.parquet import write_proofs
-
-        document = published.manifest.document
-        names = ("chain_id", "distributor", "epoch", "merkle_root")
-        write_proofs(target, distribution.proofs(), {name: document[name] for name in names})
-    elif form == "jsonl":
-        write_blocks(target, exports.proof_lines(distribution, published.manifest))
-    else:
-        write_blocks(target, exports.openzeppelin_blocks(distribution))
+    try:
+        _write(target, form, published, distribution)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror or error}"
+        remedy = "check the folder's rights and the disk, or name another file"
+        raise InvalidInput(Finding(str(target), problem, remedy)) from error
     result = {
         "ok": True,
         "format": form,
@@ -64,3 +66,21 @@ def command(
         as_json=as_json,
         text=lambda: click.echo(f"{distribution.leaf_count} leaves written to {target}"),
     )
+
+
+def _write(
+    target: Path, form: str, published: PublishedEpoch, distribution: LargeDistribution
+) -> None:
+    from rewards.files import exports
+    from rewards.files.publish import write_blocks
+
+    if form == "parquet":
+        from rewards.files.parquet import write_proofs
+
+        document = published.manifest.document
+        names = ("chain_id", "distributor", "epoch", "merkle_root")
+        write_proofs(target, distribution.proofs(), {name: document[name] for name in names})
+    elif form == "jsonl":
+        write_blocks(target, exports.proof_lines(distribution, published.manifest))
+    else:
+        write_blocks(target, exports.openzeppelin_blocks(distribution))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.chain.safe.fields import parse_data
 from rewards.cli.asking import (
     ADDRESS,
@@ -22,6 +23,7 @@ from rewards.cli.asking import (
     read_attestations,
     write_new,
 )
+from rewards.cli.checks import checks_options
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note
 from rewards.cli.epochs import find_season, locate, season_option
 from rewards.cli.target import score_scale_option
@@ -33,6 +35,7 @@ from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
 
 if TYPE_CHECKING:
+    from rewards.audit.checks.reviewer import Reviewer
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Endpoint
     from rewards.chain.plan_file import Plan
@@ -76,6 +79,7 @@ CODE_LIMIT = 1 << 20
     help="A predecessor's published folder; repeatable. A season finds them itself.",
 )
 @season_option
+@checks_options
 @click.option("--sender", type=ADDRESS, help="Who will send it: a key's account or a Safe.")
 @click.option("--funder", type=ADDRESS, help="Who brings the tokens that are missing.")
 @click.option(
@@ -125,6 +129,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
     does need only the contract, which a season's last epoch names. Before `propose` a gate holds
     the epoch against the chain, at one final block that all endpoints agree on, and simulates every
     claim as it will be after activation: exit code 1 and each check that failed, with what to do.
+    One of them holds every epoch against the season's present checks.toml and waivers.toml.
 
     \b
     Examples:
@@ -225,6 +230,17 @@ class Asked:
         inside = within(season)
         return lambda epoch: given(epoch) or inside(epoch)
 
+    def reviewer(self, published: PublishedEpoch) -> Reviewer:
+        """Return the limits and waivers that hold: those named, else those of the season."""
+        named = self.season_folder
+        season = Season.open(named) if named else Season.around(published.folder)
+        return reviewer_for(
+            None,
+            season=season.root if season else None,
+            checks=self.checks_file,
+            waivers=self.waivers_file,
+        )
+
     def request(self, others: list[Endpoint]) -> Request:
         """Return what the gate is asked."""
         from rewards.settling.gate import Request
@@ -240,6 +256,7 @@ class Asked:
             read_attestations(self.attestations),
             tuple(others),
             frozenset(self.accept),
+            self.reviewer(published),
         )
 
 
@@ -309,7 +326,8 @@ def _other_target(asked: Asked, planner: Planner) -> Made:
         first=asked.first,
         scale=ScoreScale(asked.score_scale),
     )
-    return planner.other(target, asked.action, _terms(asked), history)
+    reviewer = asked.reviewer(published)
+    return planner.other(target, asked.action, _terms(asked), history, reviewer)
 
 
 def _terms(asked: Asked) -> Terms:

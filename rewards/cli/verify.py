@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rewards.audit.checks.recorded import not_at_hand
+from rewards.audit.checks.review import counts_text
 from rewards.audit.verify import Verification, verification
 from rewards.cli.attestations import AttestationsAsked, attestation_options
-from rewards.cli.checks import counts_text, report_on
+from rewards.cli.checks import report_on
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, show_findings
 from rewards.cli.epochs import Located, locate, require_season, season_option
 from rewards.errors import FindingsError

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import open_regular
+from rewards.files.publish import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,7 +95,10 @@ def _csv_lines(batch: pa.RecordBatch) -> bytes:
 def write_proofs(
     path: Path, rows: Iterable[tuple[str, int, list[bytes]]], metadata: Mapping[str, str]
 ) -> None:
-    """Write `account`, `cumulative` (text: it may have 256 bits) and `proof` of every leaf."""
+    """Write or replace a file in one step: every leaf's account, cumulative amount and proof.
+
+    The amount is text, as it may have 256 bits.
+    """
     schema = pa.schema(
         [
             ("account", pa.string()),
@@ -103,7 +107,7 @@ def write_proofs(
         ],
         metadata=dict(metadata),
     )
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with replacing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         block: list[tuple[str, int, list[bytes]]] = []
 
         def flush() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
@@ -12,8 +13,9 @@ from rewards.files.folder import open_regular, walk_files
 from rewards.files.streams import blocks_of, is_same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
     from rewards.files.streams import Content
 
@@ -83,12 +85,19 @@ def write_file(path: Path, content: bytes) -> None:
 
 def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
     """Write or replace one file in one step, its bytes given block by block."""
+    with replacing(path) as file:
+        for block in blocks:
+            file.write(block)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file beside another; once it is written it takes its place, or nothing is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}{PARTIAL}", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            for block in blocks:
-                file.write(block)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)  # noqa: PTH101

@@ -59,6 +59,9 @@ class Season:
             problem = "is being restated, or was when it was interrupted"
             remedy = "run `rewards restate --season` on it, which ends it"
             raise InvalidInput(Finding(str(root), problem, remedy))
+        if not (root / SEASON_FILE).exists():
+            problem = f"is no season: there is no {SEASON_FILE} in it"
+            raise InvalidInput(Finding(str(root), problem, "name the folder that holds it"))
         findings: list[Finding] = []
         document = Document(root / SEASON_FILE, SEASON_FILE, findings)
         form = document.take("format", str)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rewards.audit.verify import verify_epoch
 from rewards.chain.attestation import Attestation, Statement, attested, is_signed
 from rewards.chain.deployed_code import is_account
 from rewards.chain.distributor import (
@@ -40,11 +39,13 @@ from rewards.settling.onchain import (
     read_restrictions,
     read_token,
 )
+from rewards.settling.recomputing import Recomputed, expect_unblocked, recompute
 from rewards.settling.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rewards.audit.checks.reviewer import Reviewer
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Call, Endpoint
     from rewards.files.published import PublishedEpoch
@@ -65,7 +66,8 @@ class Request:
         attestations: Those collected so far.
         others: Endpoints of other chains, on which payees are looked up.
         accepted: Payees with code on another chain alone that are all right nevertheless.
-        recompute: Whether every epoch is recomputed; only for callers that just have.
+        reviewer: The limits of the checks and the waivers that hold; None: those that each epoch
+            was published with.
     """
 
     last: PublishedEpoch
@@ -75,7 +77,7 @@ class Request:
     attestations: tuple[Attestation, ...] = ()
     others: tuple[Endpoint, ...] = ()
     accepted: frozenset[str] = frozenset()
-    recompute: bool = True
+    reviewer: Reviewer | None = None
 
 
 @dataclass
@@ -102,6 +104,12 @@ class ProposalGate:
     def history(self) -> History:
         """The epochs from the last activated one on."""
         return trace(self.request.last, self.contract.active.epoch, self.request.find)
+
+    @cached_property
+    def recomputed(self) -> Recomputed:
+        """What came of every epoch that is settled."""
+        report = self.sight.reporter("epochs recomputed")
+        return recompute(self.history, self.request.reviewer, report)
 
     @cached_property
     def distribution(self) -> Distribution:
@@ -213,6 +221,7 @@ class ProposalGate:
             return self.verdict
         self._guard("token", self._check_token)
         self._guard("history", self._check_history)
+        self._guard("findings", self._check_findings)
         self._guard("nothing_pending", self._check_nothing_pending)
         self._guard("epoch_ended", self._check_epoch_ended)
         self._guard("leaves", self._check_leaves)
@@ -266,11 +275,7 @@ class ProposalGate:
     def _check_history(self, name: str) -> None:
         history = self.history
         findings = base_findings(history, self.contract.active, self.contract.initial_epoch)
-        if self.request.recompute and not findings:
-            report = self.sight.reporter("epochs recomputed")
-            for epoch, before in history.with_predecessors:
-                findings += verify_epoch(epoch.folder, before.folder if before else None)
-                report(1)
+        findings = findings or self.recomputed.findings
         first, last = history.epochs[0].manifest.epoch, history.last.manifest.epoch
         active = self.contract.active.epoch
         since = f"on top of epoch {active}, as activated" if active else "from the first one on"
@@ -339,6 +344,12 @@ class ProposalGate:
             f"{sender} is {'' if holds else 'no '}proposer",
             "send from a proposer; the admin appoints one with a scheduled setProposer",
         )
+
+    def _check_findings(self, name: str) -> None:
+        if self.verdict.has_failed("history"):
+            self.verdict.failed(name, "not checked", "correct what failed before")
+            return
+        expect_unblocked(self.verdict, name, self.recomputed)
 
     def _check_claimed(self, name: str) -> None:
         findings = [

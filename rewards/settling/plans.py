@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rewards.audit.verify import verify_epoch
 from rewards.chain.contract import DISTRIBUTOR, TOKEN, interface
 from rewards.chain.deployed_code import code_hash
 from rewards.chain.deployment import created_address
@@ -44,11 +43,13 @@ from rewards.files.outputs import MANIFEST, format_wct
 from rewards.merkle.keccak import keccak256
 from rewards.settling.gate import ProposalGate, Request
 from rewards.settling.onchain import Contract, TokenFacts, read_contract, read_token
+from rewards.settling.recomputing import expect_unblocked, recompute
 from rewards.settling.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rewards.audit.checks.reviewer import Reviewer
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Endpoint
     from rewards.files.published import PublishedEpoch
@@ -384,7 +385,14 @@ class Planner:
 
     # --- other targets -----------------------------------------------------------------------
 
-    def other(self, target: Target, action: str, terms: Terms, history: History) -> Made:
+    def other(
+        self,
+        target: Target,
+        action: str,
+        terms: Terms,
+        history: History,
+        reviewer: Reviewer | None = None,
+    ) -> Made:
         """Return the plan of an action on another contract than ours.
 
         Args:
@@ -392,6 +400,8 @@ class Planner:
             action: One of the target's actions.
             terms: Who and where.
             history: The epochs settled, as far as they are at hand.
+            reviewer: The limits of the checks and the waivers that hold; None: those that each
+                epoch was published with.
 
         Raises:
             CheckFailed: An epoch is not what its inputs make of it, the target's checks found
@@ -400,7 +410,7 @@ class Planner:
         """
         calls = target.calls(action, terms)
         if action not in URGENT:
-            self._expect_recomputed(history)
+            self._expect_recomputed(history, reviewer)
         checks: Checks = self.sight.read(
             "checks", lambda endpoint, at: target.check(action, terms, endpoint, at)
         )
@@ -432,14 +442,13 @@ class Planner:
         )
         return Made(plan, self.verdict)
 
-    def _expect_recomputed(self, history: History) -> None:
-        findings = [
-            finding
-            for epoch, before in history.with_predecessors
-            for finding in verify_epoch(epoch.folder, before.folder if before else None)
-        ]
+    def _expect_recomputed(self, history: History, reviewer: Reviewer | None) -> None:
+        made = recompute(history, reviewer)
         first, last = history.epochs[0].manifest.epoch, history.last.manifest.epoch
-        self.verdict.found("epochs", findings, f"{first} to {last} are recomputed, byte for byte")
+        good = f"{first} to {last} are recomputed, byte for byte"
+        self.verdict.found("epochs", made.findings, good)
+        if not made.findings:
+            expect_unblocked(self.verdict, "findings", made)
 
     def _place_of(self, action: str, terms: Terms) -> str:
         """Return another target's contract; one that is yet to be created is foreseen."""

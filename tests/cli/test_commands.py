@@ -133,6 +133,14 @@ def test_verify__of_the_season_and_of_one_epoch(season: Path) -> None:
     assert "held against its predecessor" in run.stderr
 
 
+def test_verify__of_a_first_epoch_with_a_predecessor__says_that_it_has_none(season: Path) -> None:
+    first, third = season / "epochs" / "000001", season / "epochs" / "000003"
+    (finding,) = rewards_json("verify", first, "--previous", third, code=1)["findings"]
+    assert "of a first epoch, which has no predecessor" in finding["problem"]
+    assert "000003" in finding["problem"]
+    assert "without --previous" in finding["remedy"]
+
+
 def test_verify__of_an_altered_file__exits_1_and_names_it(season: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(season / "epochs" / "000001", out)
@@ -268,6 +276,30 @@ def test_pipe_instead_of_a_file__neither_hangs_nor_passes(season: Path, tmp_path
     os.mkfifo(out / "nodes.csv")
     document = rewards_json("verify", out, code=1)
     assert {finding["file"] for finding in document["findings"]} == {"nodes.csv"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify", "{out}"),
+        ("verify", "2"),
+        ("prove", "{out}", "0x" + "ab" * 20),
+        ("checks", "{out}"),
+        ("diff", "{out}", "{out}"),
+        ("statement", "{out}"),
+        ("next",),
+    ],
+    ids=" ".join,
+)
+def test_season_that_is_none__is_refused_wherever_the_epoch_lies(
+    season: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    out = season / "epochs" / "000001"
+    command = [word.format(out=out) for word in words]
+    document = rewards_json(*command, "--season", tmp_path / "typo", code=2)
+    (finding,) = document["findings"]
+    assert finding["file"] == str(tmp_path / "typo")
+    assert "is no season" in finding["problem"]
 
 
 def test_season_with_a_damaged_epoch__names_it_and_goes_on(season: Path, tmp_path: Path) -> None:

@@ -41,12 +41,38 @@ def test_full_disk_behind_stdout__exits_2_without_a_traceback(
     assert run.stderr.startswith("error: ")
 
 
-def test_reader_that_left__is_not_complained_about(season: Path) -> None:
-    command = f"{sys.executable} -m rewards next | true"
-    run = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, cwd=season, check=False
-    )
-    assert (run.returncode, run.stderr) == (0, "")
+def without_reader(*arguments: object, cwd: Path, both: bool = False) -> tuple[int, str]:
+    """Run a command whose stdout, or stderr too, nobody reads; return its exit code and stderr."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", "rewards", *map(str, arguments)],
+            stdout=writer,
+            stderr=writer if both else subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    return run.returncode, run.stderr or ""
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_reader_that_left__changes_neither_what_is_done_nor_the_exit_code(
+    season: Path, tmp_path: Path, *, both: bool
+) -> None:
+    inputs, out = season / "inputs" / "000001", tmp_path / "out"
+    assert without_reader("--help", cwd=season, both=both) == (0, "")
+    assert without_reader("next", cwd=season, both=both) == (0, "")
+    assert without_reader("compute", inputs, "--out", out, cwd=season, both=both) == (0, "")
+    assert rewards("verify", out).returncode == 0
+    (out / "nodes.csv").write_text("forged\n")
+    code, told = without_reader("verify", out, cwd=season, both=both)
+    assert (code, "NOT verified" in told) == (1, not both)
+    assert without_reader("verify", out, "--json", cwd=season, both=both) == (1, "")
+    assert without_reader("prove", out, "0xabc", "--json", cwd=season, both=both) == (2, "")
 
 
 def test_working_folder_that_is_gone__exits_2_and_says_so(tmp_path: Path) -> None:
@@ -104,3 +130,35 @@ def test_export__into_an_epoch_by_way_of_a_link__is_refused(
     assert run.returncode == 2
     assert "must not change" in run.stderr
     assert sorted(path.name for path in out.iterdir()) == before
+
+
+@pytest.mark.parametrize("form", ["jsonl", "openzeppelin", "parquet"])
+def test_export__onto_a_disk_that_takes_no_more__leaves_what_was_there(
+    season: Path, tmp_path: Path, form: str
+) -> None:
+    out, place = tmp_path / "out", tmp_path / "place"
+    assert rewards("compute", season / "inputs" / "000001", "--out", out).returncode == 0
+    place.mkdir()
+    (place / "x").write_text("of yesterday")
+    words = ["export", str(out), "--format", form, "--to", str(place / "x")]
+    run = subprocess.run(
+        [
+            "bash",
+            "-c",
+            'ulimit -f 1; exec "$@"',
+            "-",
+            sys.executable,
+            "-B",
+            "-m",
+            "rewards",
+            *words,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert len(run.stderr.splitlines()) == 1
+    assert f"{place / 'x'}: cannot be written" in run.stderr
+    assert [path.name for path in place.iterdir()] == ["x"]
+    assert (place / "x").read_text() == "of yesterday"

@@ -104,6 +104,33 @@ def test_proposal_that_is_not_final_yet__is_noticed(operator: Operator) -> None:
     assert "not final yet" in run.stdout
 
 
+def test_proposal__is_held_against_the_checks_of_the_season(operator: Operator) -> None:
+    world, me = operator.world, operator.world.me
+    world.publish(1, {address(1): 5})
+    published = world.publish(2, {address(2): 3})
+    world.fund(8)
+    asked = ("--action", "propose", "--sender", me)
+    counted = operator.plan(2, *asked)
+    assert {c["name"]: c["detail"] for c in counted.gate["checks"]}["findings"] == "nothing found"
+
+    (world.folder / "checks.toml").write_text('[new_payee]\nseverity = "blocking"\nlimit = "0"\n')
+    for out in (2, published.folder):
+        blocked = failed(operator.plan(out, *asked, ok=False))
+        assert set(blocked) == {"findings"}
+        assert f"'{address(2)}' blocks epoch 2" in blocked["findings"]
+
+    waivers = operator.folder / "waivers.toml"
+    waivers.write_text(
+        f'[[waiver]]\ncheck = "new_payee"\nsubject = "{address(2)}"\nepoch = 2\n'
+        'reason = "known"\napprover = "Council"\n'
+    )
+    waived = operator.plan(2, *asked, "--waivers", waivers)
+    assert "waived by Council" in waived.gate["notes"][0]
+    lax = operator.folder / "checks.toml"
+    lax.write_text("")
+    assert operator.plan(2, *asked, "--checks", lax).gate["ok"] is True
+
+
 def test_deployment__is_planned_like_any_other_step(operator: Operator, tmp_path: Path) -> None:
     from rewards.chain.deployment import Deployment, deploy_toml
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rewards.audit.checks.reviewer import reviewer_for
 from rewards.chain.agreement import Sight
 from rewards.chain.embedded import EmbeddedChain
 from rewards.settling.gate import ProposalGate, Request
@@ -284,3 +285,62 @@ def test_simulation_that_is_not_offered__is_a_named_refusal(settled: World) -> N
     verdict = ProposalGate(request, sight).run()
     assert failed(verdict) == {"simulation"}
     assert "NoSimulation" in detail(verdict, "simulation")
+
+
+# --- the checks, under the limits that hold when the proposal is planned ------------------------
+
+NEW_PAYEE = '[new_payee]\nseverity = "blocking"\nlimit = "0"\n'
+
+
+def waiver(subject: str, epoch: int) -> str:
+    return (
+        f'[[waiver]]\ncheck = "new_payee"\nsubject = "{subject}"\nepoch = {epoch}\n'
+        'reason = "known since ticket 17"\napprover = "Council"\n'
+    )
+
+
+def reviewed(world: World, epoch: int, checks: str, waivers: str = "") -> Verdict:
+    (world.folder / "checks.toml").write_text(checks)
+    (world.folder / "waivers.toml").write_text(waivers)
+    return gate(world, epoch, reviewer=reviewer_for(None, season=world.folder))
+
+
+def test_finding_under_the_present_limits__blocks_until_it_is_waived(world: World) -> None:
+    world.publish(4, {BEN: 1})
+    world.fund(1)
+    assert detail(gate(world, 4), "findings") == "nothing found"
+    verdict = reviewed(world, 4, NEW_PAYEE)
+    assert failed(verdict) == {"findings"}
+    blocked = next(check for check in verdict.checks if check.name == "findings")
+    assert f"check new_payee: '{EVE}' blocks epoch 3" in blocked.detail
+    assert "`rewards restate`" in blocked.remedy
+    assert "epoch = 3" in blocked.remedy
+
+    of_another_epoch = reviewed(world, 4, NEW_PAYEE, waiver(EVE, 4))
+    assert failed(of_another_epoch) == {"findings"}
+    waived = reviewed(world, 4, NEW_PAYEE, waiver(EVE, 3))
+    assert not failed(waived), waived.as_json()
+    assert detail(waived, "findings") == "1 waived"
+    assert waived.notes == [
+        f"epoch 3: new_payee of {EVE} is waived by Council: known since ticket 17"
+    ]
+
+
+def test_finding_that_does_not_block__is_counted(settled: World, tmp_path: Path) -> None:
+    (tmp_path / "checks.toml").write_text(NEW_PAYEE.replace("blocking", "warning"))
+    loud = reviewer_for(None, checks=tmp_path / "checks.toml")
+    verdict = gate(settled, reviewer=loud)
+    assert not failed(verdict)
+    assert detail(verdict, "findings") == "1 warning"
+
+
+def test_waiver_that_was_withdrawn_after_publication__is_missed(tmp_path: Path) -> None:
+    world = World.create(EmbeddedChain(), tmp_path)
+    (tmp_path / "checks.toml").write_text(NEW_PAYEE)
+    (tmp_path / "waivers.toml").write_text(waiver(BEN, 2))
+    world.publish(1, {ANN: 7})
+    world.publish(2, {BEN: 3})
+    world.fund(10)
+    assert detail(gate(world, 2), "findings") == "1 waived"  # as it was published
+    assert failed(reviewed(world, 2, NEW_PAYEE)) == {"findings"}
+    assert not failed(reviewed(world, 2, ""))  # no limit blocks

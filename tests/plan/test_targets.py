@@ -132,6 +132,26 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
         endpoint.close()
 
 
+def test_finding_that_blocks__keeps_another_target_from_being_planned_too(
+    operator: Operator, tmp_path: Path
+) -> None:
+    *_, last = operator.publish(2, SAFE)
+    operator.mint(SAFE, last.manifest.cumulative_total)
+    code = tmp_path / "airdrop.hex"
+    code.write_text(CREATION["StandInAirdrop"] + "\n")
+    asked = ["2", "--target", "airdrop", "--action", "deploy", "--sender", operator.sender.address]
+    asked += [f"--term={name}={SAFE}" for name in ("admin", "pauser", "reserve")]
+    asked += ["--first", f"--term=creation_code={code}"]
+    limits = '[concentration]\nseverity = "blocking"\nlimit = "0"\n'
+    (operator.season / "checks.toml").write_text(limits)
+    told = operator.plan(*asked, code=1)
+    found = {check["name"]: check["detail"] for check in told["gate"]["checks"] if not check["ok"]}
+    assert "concentration" in found["findings"]
+    assert "blocks epoch 1" in found["findings"]  # not the last one alone
+    (operator.season / "checks.toml").unlink()
+    assert operator.plan(*asked)
+
+
 # --- WalletConnect's Airdrop -----------------------------------------------------------------
 
 
@@ -151,7 +171,7 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
         target = target_for("airdrop", published_epoch, since)
         assert plan.merkle_root == "0x" + (target.root or b"").hex()
         assert plan.gate
-        assert [check["name"] for check in plan.gate["checks"]] == ["epochs", "airdrop"]
+        assert [check["name"] for check in plan.gate["checks"]] == ["epochs", "findings", "airdrop"]
         (call,) = plan.calls
         contract = operator.create(call.data)
         assert contract == plan.contract.address

@@ -104,6 +104,21 @@ class CheckReport:
             raise CheckFailed([as_error(finding, self.epoch) for finding in self.blocking])
 
 
+def counts_text(*reports: CheckReport) -> str:
+    """Return how many findings there are of each severity, in words."""
+    counts = Counter[str]()
+    for report in reports:
+        counts.update({kind: int(count) for kind, count in report.counts.items()})
+    words = [f"{count} {counted(kind, count)}" for kind, count in counts.items() if count]
+    return ", ".join(words) or "nothing found"
+
+
+def counted(kind: str, count: int) -> str:
+    """Return the word for so many findings of a kind."""
+    word = "note" if kind == "info" else kind
+    return f"{word}s" if word in ("note", "warning") and count != 1 else word
+
+
 def say(finding: CheckFinding) -> str:
     """Return a finding in words, without its subject."""
     return BY_NAME[finding.check].say(finding.values, finding.limit)
