@@ -186,8 +186,7 @@ def require_unmoved(plan: Plan, quorum: Quorum, block: Block) -> None:
 
 def _fact(plan: Plan, name: str) -> str | None:
     """Return what the checks of `rewards plan` found on the chain, as the verdict holds it."""
-    gate = plan.gate or {}
-    told: str | None = gate.get(name.replace(" ", "_"), gate.get("facts", {}).get(name))
+    told: str | None = (plan.gate or {}).get("facts", {}).get(name)
     return told
 
 
