@@ -18,9 +18,7 @@ EXPLAINED: dict[str, str] = {
     " → response_time_us < target_us * requests": "at the target the line, too, gives exactly 1",
     "scores: response_time_us >= ceiling_us * requests"
     " → response_time_us > ceiling_us * requests": "at the ceiling the line, too, gives exactly 0",
-    "integers: q % 2 → q // 2": "Newton's method takes an even root as well, only slower",
     "integers: 1 → 2": "from a higher start, or for the first root, Newton's method ends there too",
-    "integers: x > 0 → x >= 0": "0 times either truth is 0",
     "node_pay: 0 → 1": "the score of a node that is not paid counts nowhere",
     "node_pay: factor > 0 → factor >= 0": "with a factor of 0 the weight and the base are 0 anyway",
     "node_pay: score < tau → score <= tau": "at tau the penalty's formula gives 0 too",
