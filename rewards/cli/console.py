@@ -131,7 +131,8 @@ def outlive_readers() -> None:
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if isinstance(stream, TextIOWrapper):
+        buffer = getattr(stream, "buffer", None)
+        if isinstance(buffer, (BufferedWriter, FileIO)):  # not what a caller collects in memory
             output = TextIOWrapper(
                 BufferedWriter(_Output(stream.fileno(), "wb", closefd=False)),
                 encoding=stream.encoding,

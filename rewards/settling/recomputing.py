@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from rewards.settling.history import History
     from rewards.settling.verdict import Verdict
 
+REMEDY = (
+    "correct the inputs and run `rewards restate`, or have each waived: a [[waiver]] in "
+    f"{WAIVERS_TOML} with this check, subject and epoch, reason and approver"
+)
+
 
 @dataclass(slots=True)
 class Recomputed:
@@ -82,15 +87,12 @@ def _recompute(
 
 def expect_unblocked(verdict: Verdict, name: str, made: Recomputed) -> None:
     """Record that no finding blocks an epoch, and tell whoever signs by which waivers."""
-    verdict.found(
-        name,
-        [
-            replace(as_error(finding, one.epoch), remedy=_remedy(one.epoch))
-            for one in made.reports
-            for finding in one.blocking
-        ],
-        counts_text(*made.reports),
-    )
+    blocking = [
+        replace(as_error(finding, one.epoch), remedy=REMEDY)
+        for one in made.reports
+        for finding in one.blocking
+    ]
+    verdict.found(name, blocking, counts_text(*made.reports), shown=len(blocking))
     verdict.notes += [
         f"epoch {one.epoch}: {waiver.check} of {waiver.subject} is waived by {waiver.approver}: "
         f"{waiver.reason}"
@@ -102,10 +104,3 @@ def expect_unblocked(verdict: Verdict, name: str, made: Recomputed) -> None:
         "give it with --previous"
         for number in made.alone
     ]
-
-
-def _remedy(epoch: int) -> str:
-    return (
-        "correct the inputs and run `rewards restate`, or have it waived: a [[waiver]] in "
-        f"{WAIVERS_TOML} with this check and subject, epoch = {epoch}, reason and approver"
-    )

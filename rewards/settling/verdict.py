@@ -69,18 +69,20 @@ class Verdict:
         else:
             self.failed(name, detail, remedy)
 
-    def found(self, name: str, findings: Sequence[Finding], good: str) -> None:
-        """Record a check that passes where nothing was found."""
+    def found(
+        self, name: str, findings: Sequence[Finding], good: str, *, shown: int = SHOWN
+    ) -> None:
+        """Record a check that passes where nothing was found; `shown` are spelled out."""
         if not findings:
             self.passed(name, good)
             return
-        shown = [str(finding) for finding in findings[:SHOWN]]
+        lines = [str(finding) for finding in findings[:shown]]
         remedy = findings[0].remedy
         if all(finding.remedy == remedy for finding in findings):  # said once, as what to do
-            shown = [line.removesuffix(f"; {remedy}") for line in shown]
-        if len(findings) > SHOWN:
-            shown.append(f"and {len(findings) - SHOWN} more")
-        self.failed(name, " | ".join(shown), remedy)
+            lines = [line.removesuffix(f"; {remedy}") for line in lines]
+        if len(findings) > shown:
+            lines.append(f"and {len(findings) - shown} more")
+        self.failed(name, " | ".join(lines), remedy)
 
     def refused(self, name: str, error: RewardsError) -> None:
         """Record a check that could not be made, or failed as a whole."""
