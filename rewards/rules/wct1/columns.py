@@ -204,7 +204,7 @@ def allocate(
     before = ledger_columns(previous)
     few = sorted({*node_amounts, *(a.payout_address for a in adjustments)})
     if isinstance(wallets, ColumnTable):
-        amounts = wallets.amount
+        amounts = exact(wallets.amount)
         paid = np.flatnonzero(amounts)
         paid_to, wallet_amounts = sums_by_address(wallets.payout_address[paid], amounts[paid])
         del amounts
