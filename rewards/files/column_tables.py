@@ -13,7 +13,7 @@ import os
 from binascii import hexlify, unhexlify
 from collections import namedtuple
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from rewards.files.grammar import (
     parse_integer,
     parse_published,
 )
-from rewards.files.streams import ahead
+from rewards.files.streams import ahead, begun
 from rewards.merkle.batch import KERNEL_FROM, THREADS, blocks, is_checksummed, kernels
 from rewards.rules.columns import (
     Addresses,
@@ -65,6 +65,9 @@ NARROW_DIGITS, EXACT_DIGITS = 18, 77
 
 ROW_BYTES = 90
 """Bytes of a row, about: how long a table is, is told from its size."""
+
+M_MMAP_THRESHOLD, COLUMN_BYTES = -3, 1 << 22
+"""An option of glibc's `mallopt`, and the bytes from which a block is a column, or like one."""
 
 KEPT_VALUES = 1 << 16
 """Parsed values of a column that are kept for the next blocks."""
@@ -112,9 +115,10 @@ def read_columns(
             for column in table.columns
         ),
     )
+    map_columns()
     give_back_memory()  # before the most of it is needed
     if size >= ROW_BYTES * KERNEL_FROM:
-        kernels()  # each block holds fewer addresses than would load it
+        begun(kernels)  # each block holds fewer addresses than would load it
     try:
         names = _header(handle, table, some=some)
         parts = list(
@@ -140,9 +144,21 @@ def read_columns(
 def give_back_memory() -> None:
     """Return what is free to the system: glibc keeps it for blocks of the size there were."""
     pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    trim = _glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+@cache
+def map_columns() -> None:
+    """Let glibc map each column by itself, so that it goes back to the system when it is freed."""
+    set_option = _glibc("mallopt")
+    if set_option is not None:
+        set_option(M_MMAP_THRESHOLD, COLUMN_BYTES)
+
+
+def _glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None
 
 
 def _header(handle: BinaryIO, table: Table, *, some: bool) -> list[str]:

@@ -53,6 +53,15 @@ def exact_sum(column: Any) -> int:  # noqa: ANN401 - an array or digits
     return int((column if isinstance(column, Decimals) else exact(column)).sum())
 
 
+def same_integers(a: Any, b: Any) -> bool:  # noqa: ANN401 - arrays or digits
+    """Return whether two columns hold the same integers; without leading zeros digits tell."""
+    if isinstance(a, Decimals) and isinstance(b, Decimals):
+        return np.array_equal(a.text(), b.text()) and np.array_equal(
+            a.offsets - a.offsets[0], b.offsets - b.offsets[0]
+        )
+    return np.array_equal(exact(a), exact(b))
+
+
 def compact(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an array or digits
     """Return a column of integers in as few bytes as they all fit into, at most eight each."""
     held: NDArray[Any] = column.exact() if isinstance(column, Decimals) else column
@@ -114,13 +123,11 @@ class Decimals(NDArrayOperatorsMixin):
         Without leading zeros a longer integer is the larger one.
         """
         if number < 0 or (self.digits[self.offsets[:-1]] == ord("-")).any():
-            column = self.exact()
-            return (column > number).astype(np.int8) - (column < number).astype(np.int8)
-        lengths = np.diff(self.offsets.astype(np.int64))
-        order = np.sign(lengths - len(str(number))).astype(np.int8)
+            return _signs(self.exact() - number)
+        lengths = self.offsets[1:].astype(np.int64) - self.offsets[:-1]
+        order: NDArray[np.int8] = np.sign(lengths - len(str(number))).astype(np.int8)
         rows = np.flatnonzero(order == 0)
-        column = self.take(rows).exact()
-        order[rows] = (column > number).astype(np.int8) - (column < number).astype(np.int8)
+        order[rows] = _signs(self.take(rows).exact() - number)
         return order
 
     def text(self) -> NDArray[np.uint8]:
@@ -165,17 +172,22 @@ class Decimals(NDArrayOperatorsMixin):
 
     def sum(self) -> int:
         """Return the exact sum."""
-        return sum(self[at : at + BLOCK]._sum_of_digits() for at in range(0, len(self), BLOCK))
+        return sum(_sum_of_digits(self[at : at + BLOCK]) for at in range(0, len(self), BLOCK))
 
-    def _sum_of_digits(self) -> int:
-        """Return the sum, counting how often each digit stands at each place."""
-        digits, ends = self.text() - np.uint8(ord("0")), self.offsets[1:].astype(np.int64)
-        if (digits > 9).any():  # a sign
-            return sum(self.tolist())
-        lengths = np.diff(self.offsets.astype(np.int64))
-        places = np.repeat(ends, lengths) - np.arange(int(self.offsets[0]) + 1, ends[-1] + 1)
-        counts = np.bincount(places * 10 + digits).tolist()
-        return sum(count * (key % 10) * 10 ** (key // 10) for key, count in enumerate(counts))
+
+def _signs(column: NDArray[Any]) -> NDArray[np.int8]:
+    return np.asarray((column > 0).astype(np.int8) - (column < 0).astype(np.int8))
+
+
+def _sum_of_digits(column: Decimals) -> int:
+    """Return the sum, counting how often each digit stands at each place."""
+    digits, ends = column.text() - np.uint8(ord("0")), column.offsets[1:].astype(np.int64)
+    if (digits > 9).any():  # a sign
+        return sum(column.tolist())
+    lengths = ends - column.offsets[:-1]
+    places = np.repeat(ends, lengths) - np.arange(int(column.offsets[0]) + 1, ends[-1] + 1)
+    counts = np.bincount(places * 10 + digits).tolist()
+    return sum(count * (key % 10) * 10 ** (key // 10) for key, count in enumerate(counts))
 
 
 _COMPARISONS = frozenset(
@@ -254,7 +266,8 @@ class Addresses:
         heads = np.sort(heads.astype(np.uint64))
         # The first eight bytes leave few others.
         words = _word(self.octets, 0)
-        among = heads.take(np.searchsorted(heads, words), mode="clip") == words
+        nearest = heads.take(np.searchsorted(heads, words), mode="clip")
+        among = np.asarray(nearest == words)
         rows = np.flatnonzero(among)
         suspects = self.octets[rows].tobytes()
         among[rows] = [suspects[at : at + 20] in wanted for at in range(0, len(suspects), 20)]
@@ -492,8 +505,8 @@ class LedgerColumns(Mapping[Address, Account]):
             return Mapping.__eq__(self, other)
         return (
             np.array_equal(self.accounts.octets, other.accounts.octets)
-            and np.array_equal(exact(self.cumulative), exact(other.cumulative))
-            and np.array_equal(exact(self.recovery), exact(other.recovery))
+            and same_integers(self.cumulative, other.cumulative)
+            and same_integers(self.recovery, other.recovery)
         )
 
     __hash__ = None  # type: ignore[assignment]

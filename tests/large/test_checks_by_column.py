@@ -20,6 +20,7 @@ from rewards.rules.columns import (
     ascending,
     exact_sum,
     joined,
+    same_integers,
     stored,
 )
 from rewards.rules.records import Address
@@ -149,6 +150,10 @@ def test_decimals__of_any_width__are_the_integers() -> None:
         assert (digits < number).tolist() == [value < number for value in values]
         assert (digits == number).tolist() == [value == number for value in values]
     assert (digits * 3 + digits).tolist() == [value * 4 for value in values]
+    assert same_integers(digits[1:4], joined([digits[:1], digits])[2:5])
+    assert not same_integers(digits[1:4], digits[2:5])
+    assert not same_integers(as_digits(column_from([11, 1], 2)), as_digits(column_from([1, 11], 2)))
+    assert same_integers(digits, column_from(values, len(values)))
     signed = as_digits(column_from([-(2**70), 5, 0], 3))
     assert (signed <= 5).tolist() == [True, True, True]
     assert (signed > 0).tolist() == [False, True, False]

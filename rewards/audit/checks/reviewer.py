@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rewards.audit.checks.earlier import earlier_folders, read_earlier
@@ -11,9 +12,10 @@ from rewards.audit.checks.model import Evidence
 from rewards.audit.checks.review import CheckReport, review
 from rewards.audit.checks.waivers import WAIVERS_TOML, Waiver, read_waivers
 from rewards.errors import InvariantBroken
+from rewards.files.streams import begun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rewards.files.outputs import ReviewDocuments
@@ -49,14 +51,21 @@ class Reviewer:
         return self.report
 
     def __call__(
-        self, inputs: Inputs, opening: Opening | None, result: EpochResult
-    ) -> ReviewDocuments | None:
-        """Check an epoch; return what is to be published of it."""
+        self, inputs: Inputs, opening: Opening | None
+    ) -> Callable[[EpochResult], ReviewDocuments | None]:
+        """Return what checks an epoch once it is computed and gives what is published of it.
+
+        The earlier tables are read in the meantime.
+        """
         named = opening.manifest_hash if opening else None
-        earlier = read_earlier(earlier_folders(self.previous), named)
-        evidence = Evidence(inputs, opening, result, earlier)
-        self.report = review(evidence, self.limits, self.waivers, recorded=self.recorded)
-        return self.report.documents()
+        earlier = begun(partial(read_earlier, earlier_folders(self.previous), named))
+
+        def reviewed(result: EpochResult) -> ReviewDocuments | None:
+            evidence = Evidence(inputs, opening, result, earlier())
+            self.report = review(evidence, self.limits, self.waivers, recorded=self.recorded)
+            return self.report.documents()
+
+        return reviewed
 
 
 def reviewer_for(
