@@ -393,8 +393,10 @@ def column_csv(
     formats = formats or {}
 
     def render(rows: slice) -> bytes:
-        cells = [_texts(held[rows], formats.get(name)) for name, held in table.columns.items()]
-        lines = pc.binary_join_element_wise(*cells, ",")
+        columns = table.columns
+        # A column that stands under two names is written once.
+        texts = {id(held): _texts(held[rows], formats.get(name)) for name, held in columns.items()}
+        lines = pc.binary_join_element_wise(*(texts[id(held)] for held in columns.values()), ",")
         return _octets(pc.binary_join_element_wise(lines, "", "\n")).tobytes()
 
     yield ",".join(table.columns).encode() + b"\n"

@@ -155,6 +155,7 @@ def build_tree_array(
     order = order_of_hashes(leaf_hashes)
     tree = np.empty((2 * count - 1, 32), np.uint8)
     np.take(leaf_hashes, order[::-1], axis=0, out=tree[count - 1 :], mode="clip")  # no copy between
+    del leaf_hashes  # as large as half the tree
     for start, end in levels(count):
         tree[start:end] = hash_pairs(tree[2 * start + 1 : 2 * end + 1], kernel=kernel)
     indices = np.empty(count, np.int64)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 LEAN_FROM = 2_000_000
-"""Rows from which wide integers are kept as digits: slower to read, half as large."""
+"""Rows from which computed wide integers are kept as digits: slower to use, half as large."""
 
 KEY_BITS = 62
 """Leading bits of wide integers that are compared as a machine number first."""

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from rewards.audit.checks.model import Earlier
     from rewards.files.outputs import ReviewDocuments
     from rewards.rules.records import EpochResult, Inputs, Opening
+
+BESIDE_UP_TO = 2_000_000
+"""Wallets up to which the earlier tables are read while the epoch is computed."""
 
 
 @dataclass
@@ -55,10 +59,13 @@ class Reviewer:
     ) -> Callable[[EpochResult], ReviewDocuments | None]:
         """Return what checks an epoch once it is computed and gives what is published of it.
 
-        The earlier tables are read in the meantime.
+        The earlier tables are read in the meantime, if memory allows.
         """
         named = opening.manifest_hash if opening else None
-        earlier = begun(partial(read_earlier, earlier_folders(self.previous), named))
+        folders = earlier_folders(self.previous)
+        earlier: Callable[[], Earlier] = partial(read_earlier, folders, named)
+        if len(inputs.wallets or ()) < BESIDE_UP_TO:
+            earlier = begun(earlier)
 
         def reviewed(result: EpochResult) -> ReviewDocuments | None:
             evidence = Evidence(inputs, opening, result, earlier())

@@ -24,6 +24,7 @@ from rewards.rules.columns import (
     compact,
     exact,
     joined,
+    same_integers,
     stored,
 )
 from rewards.rules.integers import WAD
@@ -255,7 +256,15 @@ def allocate(
             }
         )
     names = [field.name for field in fields(Allocation)]
-    table = {name: joined([part.pop(name) for part in parts]) for name in names if parts}
+    alike = all(same_integers(part["epoch_amount"], part["wallet_amount"]) for part in parts)
+    table = {
+        name: joined([part.pop(name) for part in parts])
+        for name in names
+        if parts and not (alike and name == "epoch_amount")
+    }
+    if parts and alike:  # nobody owes, and wallets alone are paid: held once
+        table["epoch_amount"] = table["wallet_amount"]
+        table = {name: table[name] for name in names}
     nothing = {name: zeros(0) for name in names} | {"account": accounts}
     return ColumnTable(Allocation, table or nothing)
 
