@@ -20,7 +20,7 @@ from rewards.files.outputs import (
     TREE,
 )
 from rewards.files.published import TAKE_AGAIN, PublishedEpoch
-from rewards.files.streams import bytes_of, is_same
+from rewards.files.streams import begun, bytes_of, is_same
 from rewards.files.tree_file import NODE_BYTES
 from rewards.merkle.distribution import Distribution
 from rewards.merkle.tree import root_from_proof
@@ -90,6 +90,7 @@ def verification(
     try:
         opening = published.own_opening()
         checked = check_inputs(read_inputs(folder / INPUTS_FOLDER), opening)
+        closing = begun(predecessor.closing) if predecessor and not findings else None
         expected = compute(checked, opening, reviewer)
     except (InvalidInput, InvariantBroken) as error:
         return Verification([*altered, *findings, *_as_findings(error)])
@@ -97,16 +98,17 @@ def verification(
     if isinstance(expected.distribution, Distribution):
         # Of a large tree every byte was compared: equal children of equal parents, up to the root.
         different += _proof_findings(expected.distribution)
+    # What comes after looks at the result alone; the tree and the bytes are large.
+    expected = replace(expected, files={}, distribution=None)
     if is_recorded(published) and not different:
         report = review_published(published)
         findings += [as_error(finding, report.epoch) for finding in report.blocking]
-    if predecessor and not (findings or different):
-        findings += _handover_findings(opening, predecessor)
+    if closing and not (findings or different):
+        findings += _handover_findings(opening, closing())
     # An altered file that equals its recomputation byte for byte is a link, or the like.
     named = {finding.file for finding in different}
     different += [finding for finding in altered if finding.file not in named]
-    # What comes after looks at the result alone; the tree and the bytes are large.
-    return Verification(different + findings, replace(expected, files={}, distribution=None))
+    return Verification(different + findings, expected)
 
 
 def require_verified(folder: Path, previous: Path | None = None) -> PublishedEpoch:
@@ -232,9 +234,8 @@ def _predecessor_findings(published: PublishedEpoch, predecessor: PublishedEpoch
     ]
 
 
-def _handover_findings(opening: Opening | None, predecessor: PublishedEpoch) -> list[Finding]:
+def _handover_findings(opening: Opening | None, closed: Opening) -> list[Finding]:
     """Hold what the folder says it took over against what the predecessor closed with."""
-    closed = predecessor.closing()  # held against its manifest already
     if opening is None:
         return [Finding(STATE, "takes nothing over from the predecessor", TAKE_AGAIN)]
     findings = []

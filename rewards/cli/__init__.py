@@ -6,6 +6,7 @@ eth-account and pandas.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import NoReturn
@@ -24,6 +25,9 @@ from rewards.cli.console import (
     report_usage,
 )
 from rewards.errors import RewardsError
+
+GARBAGE_FROM = 100_000
+"""Objects after which cycles are looked for: a large epoch makes many objects, hardly a cycle."""
 
 COMMANDS = {
     "measure": "Measure raw telemetry into scores; read stake weights.",
@@ -89,6 +93,7 @@ def main() -> NoReturn:
     """Run the command line; expected errors become findings on stderr and an exit code."""
     as_json = "--json" in sys.argv
     outlive_readers()
+    gc.set_threshold(GARBAGE_FROM)
     try:
         sys.exit(_run(as_json=as_json))
     except OSError as error:

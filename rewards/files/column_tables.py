@@ -11,8 +11,9 @@ from __future__ import annotations
 import ctypes
 import os
 from binascii import hexlify, unhexlify
+from collections import namedtuple
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +29,8 @@ from rewards.files.grammar import (
     parse_integer,
     parse_published,
 )
-from rewards.files.streams import ahead
-from rewards.merkle.batch import THREADS, blocks, is_checksummed
-from rewards.rules import columns as columns_of_rules
+from rewards.files.streams import ahead, begun
+from rewards.merkle.batch import KERNEL_FROM, THREADS, blocks, is_checksummed, kernels
 from rewards.rules.columns import (
     Addresses,
     ColumnTable,
@@ -57,11 +57,17 @@ READ_BYTES = 1 << 20
 BLOCK = 1 << 14
 """Rows that are written at a time."""
 
+LONGEST_TEXT = 1 << 31
+"""Bytes that Arrow's texts cannot have in one column."""
+
 NARROW_DIGITS, EXACT_DIGITS = 18, 77
 """Decimal digits that surely fit into 63 and into 256 bits."""
 
 ROW_BYTES = 90
 """Bytes of a row, about: how long a table is, is told from its size."""
+
+M_MMAP_THRESHOLD, COLUMN_BYTES = -3, 1 << 22
+"""An option of glibc's `mallopt`, and the bytes from which a block is a column, or like one."""
 
 KEPT_VALUES = 1 << 16
 """Parsed values of a column that are kept for the next blocks."""
@@ -96,7 +102,7 @@ def read_columns(
         handle: The file, at its start.
         table: Its columns.
         record: What makes a record of a row.
-        size: The file's bytes, from which it is told how the integers are kept.
+        size: The file's bytes, from which it is told whether to load the compiled kernels.
         some: Whether the file may have other columns, which are not read.
     """
     # Values of a column that holds few different ones come again and again.
@@ -104,18 +110,20 @@ def read_columns(
         table,
         columns=tuple(
             column
-            if column.parse in (*COLUMN_PARSERS, *INTEGER_PARSERS)
+            if column.parse in COLUMN_PARSERS
             else replace(column, parse=lru_cache(KEPT_VALUES)(column.parse))
             for column in table.columns
         ),
     )
+    map_columns()
     give_back_memory()  # before the most of it is needed
-    lean = size >= ROW_BYTES * columns_of_rules.LEAN_FROM
+    if size >= ROW_BYTES * KERNEL_FROM:
+        begun(kernels)  # each block holds fewer addresses than would load it
     try:
         names = _header(handle, table, some=some)
         parts = list(
             ahead(
-                lambda lines: _parse(_read_csv(lines, names, table), table, lean=lean),
+                lambda lines: _parse(_read_csv(lines, names, table), table),
                 _lines(handle),
                 THREADS,
             )
@@ -123,7 +131,7 @@ def read_columns(
     except (_Odd, GrammarError, UnicodeDecodeError, pa.ArrowInvalid):
         return None
     empty = pa.table({name: pa.array([], pa.string()) for name in names})
-    parts = parts or [_parse(empty, table, lean=lean)]
+    parts = parts or [_parse(empty, table)]
     columns = {name: _joined([part.pop(name) for part in parts]) for name in table.header}
     try:
         rows = _in_order(ColumnTable(record, columns), table.key or "")
@@ -136,9 +144,21 @@ def read_columns(
 def give_back_memory() -> None:
     """Return what is free to the system: glibc keeps it for blocks of the size there were."""
     pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    trim = _glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+@cache
+def map_columns() -> None:
+    """Let glibc map each column by itself, so that it goes back to the system when it is freed."""
+    set_option = _glibc("mallopt")
+    if set_option is not None:
+        set_option(M_MMAP_THRESHOLD, COLUMN_BYTES)
+
+
+def _glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None
 
 
 def _header(handle: BinaryIO, table: Table, *, some: bool) -> list[str]:
@@ -189,7 +209,7 @@ def _read_csv(lines: bytes, names: Sequence[str], table: Table) -> pa.Table:
     )
 
 
-def _parse(texts: pa.Table, table: Table, *, lean: bool) -> dict[str, Any]:
+def _parse(texts: pa.Table, table: Table) -> dict[str, Any]:
     """Return the columns of a table whose cells are all texts.
 
     Raises:
@@ -199,9 +219,7 @@ def _parse(texts: pa.Table, table: Table, *, lean: bool) -> dict[str, Any]:
     for column in table.columns:
         if column.name in texts.column_names:
             cells = texts.column(column.name).combine_chunks()
-            if column.parse in INTEGER_PARSERS:
-                columns[column.name] = INTEGER_PARSERS[column.parse](cells, lean)
-            elif column.parse in COLUMN_PARSERS:
+            if column.parse in COLUMN_PARSERS:
                 columns[column.name] = COLUMN_PARSERS[column.parse](cells)
             else:
                 columns[column.name] = _by_value(cells, column.parse)
@@ -223,9 +241,18 @@ def _in_order(table: ColumnTable[Any], key: str) -> ColumnTable[Any]:
     if (order[1:] > order[:-1]).all():
         return table
     for name, column in table.columns.items():  # one by one: only one is there twice
-        in_order = column.take(pa.array(order)) if isinstance(column, pa.Array) else column[order]
-        table.columns[name] = in_order
+        table.columns[name] = _taken(column, order)
     return table
+
+
+def _taken(column: Any, rows: NDArray[np.int64]) -> Any:
+    """Return some of the rows of a column."""
+    if isinstance(column, pa.Array):
+        return column.take(pa.array(rows))
+    if isinstance(column, Decimals) and len(column.text()) < LONGEST_TEXT:
+        texts = _decimal_texts(column).take(pa.array(rows))
+        return Decimals(_octets(texts), _offsets(texts) - _offsets(texts)[:1])
+    return column[rows]
 
 
 def _padded(texts: pa.StringArray) -> NDArray[np.uint8]:
@@ -302,7 +329,8 @@ def _has_small_letters(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(both.any(axis=1))
 
 
-def _integers(texts: pa.StringArray, lean: bool) -> Any:  # noqa: FBT001
+def _integers(texts: pa.StringArray) -> Any:
+    """Return integers, as digits where they are wide: many are only written again."""
     lengths, octets = _lengths(texts), _octets(texts)
     longest = int(lengths.max(initial=0))
     _require((lengths > 0).all() and longest <= EXACT_DIGITS)
@@ -311,17 +339,13 @@ def _integers(texts: pa.StringArray, lean: bool) -> Any:  # noqa: FBT001
     if longest <= NARROW_DIGITS:
         narrow: NDArray[Any] = pc.cast(texts, pa.int64()).to_numpy(zero_copy_only=False)
         return narrow
-    if lean:
-        return Decimals(octets, _offsets(texts) - _offsets(texts)[0])
-    column = np.full(len(texts), 0, object)
-    column[:] = list(map(int, texts.to_pylist()))
-    return column
+    return Decimals(octets, _offsets(texts) - _offsets(texts)[0])
 
 
-def _published_integers(texts: pa.StringArray, lean: bool) -> Any:  # noqa: FBT001
+def _published_integers(texts: pa.StringArray) -> Any:
     """Return integers that may be negative; few of them are."""
     negative = pc.any(pc.starts_with(texts, "-")).as_py()
-    return _by_value(texts, parse_published) if negative else _integers(texts, lean)
+    return _by_value(texts, parse_published) if negative else _integers(texts)
 
 
 def _by_value(texts: pa.StringArray, parse: Callable[[str], Any]) -> NDArray[Any]:
@@ -334,19 +358,22 @@ def _by_value(texts: pa.StringArray, parse: Callable[[str], Any]) -> NDArray[Any
 COLUMN_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray], Any]] = {
     parse_identifier: _identifiers,
     parse_address: _addresses,
-}
-INTEGER_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray, bool], Any]] = {
     parse_integer: _integers,
     parse_published: _published_integers,
 }
 
 
 def with_same(key: str, rows: ColumnTable[Any], others: ColumnTable[Any]) -> tuple[Rows, Rows]:
-    """Return the rows of two tables that have the same text as key, side by side."""
+    """Return the rows of two tables that have the same text as key, side by side.
+
+    Of the first table only those columns that the second has too.
+    """
+    names = tuple(others.columns)
+    same = ColumnTable(namedtuple("Same", names), {name: rows.columns[name] for name in names})
     places = pc.index_in(rows.columns[key], value_set=others.columns[key])
     found = pc.is_valid(places).to_numpy(zero_copy_only=False)
     return (
-        Rows(rows, np.flatnonzero(found)),
+        Rows(same, np.flatnonzero(found)),
         Rows(others, places.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)),
     )
 
@@ -366,8 +393,10 @@ def column_csv(
     formats = formats or {}
 
     def render(rows: slice) -> bytes:
-        cells = [_texts(held[rows], formats.get(name)) for name, held in table.columns.items()]
-        lines = pc.binary_join_element_wise(*cells, ",")
+        columns = table.columns
+        # A column that stands under two names is written once.
+        texts = {id(held): _texts(held[rows], formats.get(name)) for name, held in columns.items()}
+        lines = pc.binary_join_element_wise(*(texts[id(held)] for held in columns.values()), ",")
         return _octets(pc.binary_join_element_wise(lines, "", "\n")).tobytes()
 
     yield ",".join(table.columns).encode() + b"\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewards.errors import CheckFailed, Finding, InvalidInput
@@ -10,6 +11,7 @@ from rewards.files.inputs import check_inputs, findings_without_predecessor, rea
 from rewards.files.outputs import render_epoch
 from rewards.files.publish import publish
 from rewards.files.published import PublishedEpoch
+from rewards.files.streams import begun
 from rewards.rules import RULESETS
 from rewards.rules.integers import UINT256_LIMIT
 from rewards.rules.records import sum_of
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from rewards.files.outputs import ReviewDocuments
     from rewards.rules.records import EpochResult, Inputs, Opening
 
-    Reviewer = Callable[[Inputs, Opening | None, EpochResult], ReviewDocuments | None]
+    Reviewer = Callable[[Inputs, Opening | None], Callable[[EpochResult], ReviewDocuments | None]]
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def load_epoch(
     Raises:
         InvalidInput: With every finding.
     """
+    read_beside = begun(partial(read_opening, previous, by_column=by_column))
     read = read_inputs(inputs, by_column=by_column)
     try:
-        opening = read_opening(previous, by_column=by_column)
+        opening = read_beside()
     except InvalidInput as error:
         raise InvalidInput([*error.findings, *findings_without_predecessor(read)]) from error
     return check_inputs(read, opening), opening
@@ -87,11 +90,12 @@ def load_epoch(
 def compute(
     inputs: Inputs, opening: Opening | None, reviewer: Reviewer | None = None
 ) -> ComputedEpoch:
-    """Compute an epoch from checked inputs; what `reviewer` returns is published with it.
+    """Compute an epoch from checked inputs; what `reviewer` finds is published with it.
 
     Raises:
         InvalidInput: The cumulative total would not fit into 256 bits.
     """
+    review_of = reviewer(inputs, opening) if reviewer else lambda _: None
     result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
     total = sum_of(result.allocations, "cumulative")
     if total >= UINT256_LIMIT:
@@ -104,8 +108,7 @@ def compute(
                 value=str(total),
             )
         )
-    review = reviewer(inputs, opening, result) if reviewer else None
-    files, distribution = render_epoch(inputs, opening, result, review)
+    files, distribution = render_epoch(inputs, opening, result, review_of(result))
     return ComputedEpoch(inputs, opening, result, files, distribution)
 
 

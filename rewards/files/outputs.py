@@ -34,13 +34,13 @@ from rewards.files.manifest import (
     manifest_hash,
     sha256,
 )
-from rewards.files.streams import Streamed
+from rewards.files.streams import Streamed, begun
 from rewards.merkle.distribution import LEAF_ENCODING, Distribution, Domain
 from rewards.rules.integers import format_decimal
 from rewards.rules.records import NodeState, Settlement, State, Status, sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rewards.files.streams import Content
     from rewards.merkle.large import LargeDistribution
@@ -168,7 +168,7 @@ def render_epoch(
         }
     )
     if distribution and distribution.leaf_count > TREE_FROM_LEAVES:
-        files[TREE] = Streamed(distribution.tree_blocks)
+        files[TREE] = _tree_file(distribution)
     elif distribution:
         files[DISTRIBUTION] = canonical_json(openzeppelin_dump(distribution))
     if review:
@@ -204,6 +204,17 @@ class EpochFiles(Mapping[str, Any]):
     def __len__(self) -> int:
         """Return the number of files."""
         return len(self._others) + 1
+
+
+def _tree_file(distribution: Distribution | LargeDistribution) -> Streamed:
+    """Return the node array, which is made while the tables are written."""
+    built = begun(distribution.tree_blocks)
+
+    def blocks() -> Iterable[bytes]:
+        built()
+        return distribution.tree_blocks()
+
+    return Streamed(blocks)
 
 
 def _distribution(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -52,15 +53,14 @@ class PublishedEpoch(PublishedFolder):
     @cached_property
     def allocations(self) -> Sequence[Allocation]:
         """The rows of `allocations.csv`, in address order."""
-        return self._read_allocations()
-
-    def _read_allocations(self) -> Sequence[Allocation]:
         path = self.folder / ALLOCATIONS.name
         table: Sequence[Allocation] | None = read_by_column(
             path, ALLOCATIONS, Allocation, by_column=self._by_column
         )
-        if table is not None:
-            return table
+        return self._read_allocations() if table is None else table
+
+    def _read_allocations(self) -> tuple[Allocation, ...]:
+        path = self.folder / ALLOCATIONS.name
         findings: list[Finding] = []
         rows = read_table(path, ALLOCATIONS, findings)
         if findings:
@@ -117,13 +117,18 @@ class PublishedEpoch(PublishedFolder):
 
     def _ledger(self, cumulative: str, recovery: str) -> Mapping[Address, Account]:
         """Return what is carried of each account, by the columns that say it; no zeros."""
-        rows = self._read_allocations()  # not kept: the ledger is much smaller
-        if not isinstance(rows, tuple):
+        names = ("account", cumulative, recovery)
+        few = replace(ALLOCATIONS, columns=tuple(c for c in ALLOCATIONS.columns if c.name in names))
+        table = read_by_column(
+            self.folder / ALLOCATIONS.name, few, tuple, by_column=self._by_column, some=True
+        )
+        if table is not None:
             from rewards.rules.columns import ledger_of  # noqa: PLC0415 - needs numpy
 
-            return ledger_of(rows, cumulative, recovery)
+            return ledger_of(table, cumulative, recovery)
         held = (
-            (row.account, Account(getattr(row, cumulative), getattr(row, recovery))) for row in rows
+            (row.account, Account(getattr(row, cumulative), getattr(row, recovery)))
+            for row in self._read_allocations()
         )
         return {account: carried for account, carried in held if carried != NOTHING}
 

@@ -29,6 +29,16 @@ def ahead(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[
             yield waiting.popleft().result()
 
 
+def begun(work: Callable[[], R]) -> Callable[[], R]:
+    """Begin work in a thread; return what waits for its end and gives its result, or its error."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future.result
+
+
 class Streamed:
     """The bytes of a large file, made block by block each time they are asked for."""
 

@@ -30,7 +30,7 @@ RATE = 136
 """Bytes that Keccak-256 takes up per permutation."""
 
 KERNEL_FROM = 20_000
-"""Messages from which the kernel is used: loading it takes as long as hashing so many."""
+"""Messages from which the kernel is loaded: that takes as long as hashing so many."""
 
 BLOCK = 1 << 14
 """Messages that are padded and hashed at a time."""
@@ -53,7 +53,8 @@ def keccak256_batch(messages: Octets, *, kernel: bool | None = None) -> Octets:
 
     Args:
         messages: A row per message.
-        kernel: Whether to use the compiled kernel; by default where it is installed and pays.
+        kernel: Whether to use the compiled kernel; by default where it is loaded already, or is
+            installed and pays.
     """
     compiled = _kernels_for(len(messages), kernel=kernel)
     if compiled is None:
@@ -69,7 +70,7 @@ def keccak256_batch(messages: Octets, *, kernel: bool | None = None) -> Octets:
 
 def _kernels_for(count: int, *, kernel: bool | None) -> Any:  # noqa: ANN401
     if kernel is None:
-        kernel = count >= KERNEL_FROM
+        kernel = count >= KERNEL_FROM or kernels.cache_info().currsize > 0
     return kernels() if kernel else None
 
 
@@ -154,6 +155,7 @@ def build_tree_array(
     order = order_of_hashes(leaf_hashes)
     tree = np.empty((2 * count - 1, 32), np.uint8)
     np.take(leaf_hashes, order[::-1], axis=0, out=tree[count - 1 :], mode="clip")  # no copy between
+    del leaf_hashes  # as large as half the tree
     for start, end in levels(count):
         tree[start:end] = hash_pairs(tree[2 * start + 1 : 2 * end + 1], kernel=kernel)
     indices = np.empty(count, np.int64)

@@ -43,30 +43,33 @@ class LargeDistribution:
         amounts: Any,  # noqa: ANN401 - anything with slices and `tolist`
     ) -> LargeDistribution | None:
         """Return the distribution for amounts per account, in address order; None if all are 0."""
-        total, rows, contents = 0, [], []
+        total, count, rows = 0, 0, []
+        # One row more than the others may need: for the sentinel's amount.
+        held = np.empty((len(accounts) + 1, 32), np.uint8)
         for block in blocks(len(accounts)):
             values = amounts[block].tolist()
             total += sum(values)
-            rows.append([row for row, value in enumerate(values, block.start) if value])
-            contents.append(b"".join([value.to_bytes(32, "big") for value in values if value]))
+            rows.append(
+                np.array([row for row, value in enumerate(values, block.start) if value], np.int64)
+            )
+            content = b"".join([value.to_bytes(32, "big") for value in values if value])
+            held[count : count + len(rows[-1])] = np.frombuffer(content, np.uint8).reshape(-1, 32)
+            count += len(rows[-1])
         if not total:
             return None
-        payable = np.concatenate([np.array(some, np.int64) for some in rows])
+        payable = np.concatenate(rows)
         # The sentinel's row stands among the others, in its place.
         sentinel = bytes.fromhex(domain.distributor[2:])
         place = int(np.searchsorted(payable, _position(accounts, sentinel)))
-        cumulatives = np.empty((len(payable) + 1, 32), np.uint8)
-        held = np.frombuffer(b"".join(contents), np.uint8).reshape(-1, 32)
-        all_accounts = np.empty((len(payable) + 1, 20), np.uint8)
-        for before, after in (
-            (slice(0, place), slice(0, place)),
-            (slice(place, None), slice(place + 1, None)),
-        ):
-            all_accounts[after] = accounts[payable[before]]
-            cumulatives[after] = held[before]
+        all_accounts = np.empty((count + 1, 20), np.uint8)
+        all_accounts[:place] = accounts[payable[:place]]
         all_accounts[place] = list(sentinel)
-        cumulatives[place] = list(total.to_bytes(32, "big"))
-        return cls(domain, all_accounts, cumulatives, total)
+        all_accounts[place + 1 :] = accounts[payable[place:]]
+        for rows_after in reversed(blocks(count - place)):  # moved on by one, the last first
+            start, stop = place + rows_after.start, place + rows_after.stop
+            held[start + 1 : stop + 1] = held[start:stop].copy()
+        held[place] = list(total.to_bytes(32, "big"))
+        return cls(domain, all_accounts, held[: count + 1], total)
 
     @property
     def leaf_count(self) -> int:

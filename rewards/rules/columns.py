@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from rewards.rules.records import Account, Address
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 LEAN_FROM = 2_000_000
-"""Rows from which wide integers are kept as digits: slower to read, half as large."""
+"""Rows from which computed wide integers are kept as digits: slower to use, half as large."""
 
 KEY_BITS = 62
 """Leading bits of wide integers that are compared as a machine number first."""
@@ -42,19 +43,40 @@ def exact(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an array or digits
     return held.astype(object) if held.dtype.kind in "iu" else held
 
 
-def compact(column: NDArray[Any]) -> NDArray[Any]:
+def exact_sum(column: Any) -> int:  # noqa: ANN401 - an array or digits
+    """Return the sum of a column, which cannot wrap."""
+    if isinstance(column, np.ndarray) and column.dtype.kind == "i" and len(column) < 1 << 31:
+        if column.itemsize < 8:
+            return int(column.sum(dtype=np.int64))
+        # So many halves of machine numbers have a sum within 63 bits.
+        return (int((column >> 32).sum()) << 32) + int((column & 0xFFFFFFFF).sum())
+    return int((column if isinstance(column, Decimals) else exact(column)).sum())
+
+
+def same_integers(a: Any, b: Any) -> bool:  # noqa: ANN401 - arrays or digits
+    """Return whether two columns hold the same integers; without leading zeros digits tell."""
+    if isinstance(a, Decimals) and isinstance(b, Decimals):
+        return np.array_equal(a.text(), b.text()) and np.array_equal(
+            a.offsets - a.offsets[0], b.offsets - b.offsets[0]
+        )
+    return np.array_equal(exact(a), exact(b))
+
+
+def compact(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an array or digits
     """Return a column of integers in as few bytes as they all fit into, at most eight each."""
+    held: NDArray[Any] = column.exact() if isinstance(column, Decimals) else column
     try:
-        narrow = column.astype(np.int64)
+        narrow = held.astype(np.int64)
     except OverflowError:
-        return column
+        return held
     return narrow if narrow.any() else narrow.astype(np.int8)
 
 
-class Decimals:
+class Decimals(NDArrayOperatorsMixin):
     """A column of integers of any width as decimal digits, end to end: half of what objects take.
 
-    Only where there are so many rows that memory matters more than the time to read them.
+    In a formula they are Python's integers, made each time. A comparison with a number needs but
+    few of them.
     """
 
     def __init__(self, digits: NDArray[np.uint8], offsets: NDArray[Any]) -> None:
@@ -79,6 +101,34 @@ class Decimals:
         # Four bytes a row are saved where four gigabytes are not reached.
         kind = np.uint32 if offsets[-1] < 1 << 32 else np.int64
         return cls(np.concatenate([part.text() for part in parts]), offsets.astype(kind))
+
+    def __array_ufunc__(
+        self,
+        function: np.ufunc,
+        method: str,
+        *inputs: Any,  # noqa: ANN401 - numbers, arrays, digits
+        **options: Any,  # noqa: ANN401 - whatever numpy takes
+    ) -> NDArray[Any]:
+        """Return what a numpy function gives for the integers."""
+        if function in _COMPARISONS and method == "__call__" and isinstance(inputs[1], int):
+            compared: NDArray[np.bool_] = function(self.compared_with(inputs[1]), 0)
+            return compared
+        held = (exact(given) if isinstance(given, Decimals) else given for given in inputs)
+        result: NDArray[Any] = getattr(function, method)(*held, **options)
+        return result
+
+    def compared_with(self, number: int) -> NDArray[np.int8]:
+        """Return 1, 0 or -1 for each row above, equal to or below a number.
+
+        Without leading zeros a longer integer is the larger one.
+        """
+        if number < 0 or (self.digits[self.offsets[:-1]] == ord("-")).any():
+            return _signs(self.exact() - number)
+        lengths = self.offsets[1:].astype(np.int64) - self.offsets[:-1]
+        order: NDArray[np.int8] = np.sign(lengths - len(str(number))).astype(np.int8)
+        rows = np.flatnonzero(order == 0)
+        order[rows] = _signs(self.take(rows).exact() - number)
+        return order
 
     def text(self) -> NDArray[np.uint8]:
         """Return the digits of these rows."""
@@ -110,7 +160,7 @@ class Decimals:
 
     def tolist(self) -> list[int]:
         """Return the integers row by row."""
-        text = self.text().tobytes()
+        text = self.text().tobytes().decode("ascii")
         ends = (self.offsets - self.offsets[0]).tolist()
         return [int(text[start:end]) for start, end in pairwise(ends)]
 
@@ -122,7 +172,27 @@ class Decimals:
 
     def sum(self) -> int:
         """Return the exact sum."""
-        return sum(sum(self[at : at + BLOCK].tolist()) for at in range(0, len(self), BLOCK))
+        return sum(_sum_of_digits(self[at : at + BLOCK]) for at in range(0, len(self), BLOCK))
+
+
+def _signs(column: NDArray[Any]) -> NDArray[np.int8]:
+    return np.asarray((column > 0).astype(np.int8) - (column < 0).astype(np.int8))
+
+
+def _sum_of_digits(column: Decimals) -> int:
+    """Return the sum, counting how often each digit stands at each place."""
+    digits, ends = column.text() - np.uint8(ord("0")), column.offsets[1:].astype(np.int64)
+    if (digits > 9).any():  # a sign
+        return sum(column.tolist())
+    lengths = ends - column.offsets[:-1]
+    places = np.repeat(ends, lengths) - np.arange(int(column.offsets[0]) + 1, ends[-1] + 1)
+    counts = np.bincount(places * 10 + digits).tolist()
+    return sum(count * (key % 10) * 10 ** (key // 10) for key, count in enumerate(counts))
+
+
+_COMPARISONS = frozenset(
+    (np.less, np.less_equal, np.equal, np.not_equal, np.greater_equal, np.greater)
+)
 
 
 def joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - columns of one kind
@@ -168,6 +238,8 @@ class Addresses:
 
     def __getitem__(self, rows: Any) -> Addresses:  # noqa: ANN401 - whatever numpy takes
         """Return some of the rows."""
+        if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu":
+            return Addresses(np.take(self.octets, rows, axis=0))  # whole rows are moved
         return Addresses(self.octets[rows])
 
     def tolist(self) -> list[Address]:
@@ -188,9 +260,14 @@ class Addresses:
     def are_among(self, few: Collection[Address]) -> NDArray[np.bool_]:
         """Return whether each row is one of a few addresses."""
         wanted = {bytes.fromhex(address[2:]) for address in few}
+        if not wanted:
+            return np.zeros(len(self), np.bool_)
         heads = np.frombuffer(b"".join(address[:8] for address in wanted), ">u8")
+        heads = np.sort(heads.astype(np.uint64))
         # The first eight bytes leave few others.
-        among = np.isin(_word(self.octets, 0), heads.astype(np.uint64))
+        words = _word(self.octets, 0)
+        nearest = heads.take(np.searchsorted(heads, words), mode="clip")
+        among = np.asarray(nearest == words)
         rows = np.flatnonzero(among)
         suspects = self.octets[rows].tobytes()
         among[rows] = [suspects[at : at + 20] in wanted for at in range(0, len(suspects), 20)]
@@ -301,10 +378,7 @@ class ColumnTable(Sequence[R]):
     def sum_of(self, name: str) -> int:
         """Return the exact sum of a column; it is taken once."""
         if name not in self._sums:
-            column = self.columns[name]
-            self._sums[name] = int(
-                (column if isinstance(column, Decimals) else exact(column)).sum()
-            )
+            self._sums[name] = exact_sum(self.columns[name])
         return self._sums[name]
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
@@ -312,7 +386,7 @@ class ColumnTable(Sequence[R]):
         if name in ("columns", "record", "_sums") or name not in self.columns:
             raise AttributeError(name)
         column = self.columns[name]
-        return exact(column) if isinstance(column, np.ndarray | Decimals) else column
+        return exact(column) if isinstance(column, np.ndarray) else column
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -379,11 +453,12 @@ def paid_to(
     return some.take(np.flatnonzero(columns["payout_address"].are_among(addresses)))
 
 
-def ascending(column: NDArray[Any]) -> list[int]:
+def ascending(column: Any) -> list[int]:  # noqa: ANN401 - an array or digits
     """Return the integers of a column, all but zeros, in ascending order.
 
     Ordered by their leading bits, they are nearly in order, which makes Python's sort quick.
     """
+    column = exact(column)
     values = column[np.flatnonzero(column)]
     if not len(values):
         return []
@@ -430,8 +505,8 @@ class LedgerColumns(Mapping[Address, Account]):
             return Mapping.__eq__(self, other)
         return (
             np.array_equal(self.accounts.octets, other.accounts.octets)
-            and np.array_equal(exact(self.cumulative), exact(other.cumulative))
-            and np.array_equal(exact(self.recovery), exact(other.recovery))
+            and same_integers(self.cumulative, other.cumulative)
+            and same_integers(self.recovery, other.recovery)
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -101,7 +101,7 @@ def test_forged_opening__is_found_against_the_predecessor(season: Season, epoch:
         {**opening.ledger, account: type(held)(held.cumulative + 1, held.recovery)},
         opening.manifest_hash,
     )
-    findings = _handover_findings(forged, PublishedEpoch(season.epoch(2)))
+    findings = _handover_findings(forged, PublishedEpoch(season.epoch(2)).closing())
     assert [finding.value for finding in findings] == [account]
 
 

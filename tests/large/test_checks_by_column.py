@@ -12,7 +12,17 @@ from rewards.audit.checks.limits import Limits, default_limits
 from rewards.audit.checks.reviewer import Reviewer
 from rewards.files.epoch import compute_folder, publish_epoch
 from rewards.files.season import Season
-from rewards.rules.columns import Addresses, ColumnTable, Decimals, ascending, joined, stored
+from rewards.rules.columns import (
+    Addresses,
+    ColumnTable,
+    Decimals,
+    as_digits,
+    ascending,
+    exact_sum,
+    joined,
+    same_integers,
+    stored,
+)
 from rewards.rules.records import Address
 from rewards.rules.tables import ascending_of, repeated, rows_where
 from rewards.rules.wct1.columns import column_from
@@ -135,6 +145,28 @@ def test_decimals__of_any_width__are_the_integers() -> None:
     assert digits[3:].take(np.array([], np.int64)).tolist() == []
     assert digits.sum() == sum(values)
     assert list(digits.exact()) == values
+    for number in (-1, 0, 1, 7, 8, 10**18, 2**64, 2**200 + 3, 10**80):
+        assert (digits >= number).tolist() == [value >= number for value in values]
+        assert (digits < number).tolist() == [value < number for value in values]
+        assert (digits == number).tolist() == [value == number for value in values]
+    assert (digits * 3 + digits).tolist() == [value * 4 for value in values]
+    assert same_integers(digits[1:4], joined([digits[:1], digits])[2:5])
+    assert not same_integers(digits[1:4], digits[2:5])
+    assert not same_integers(as_digits(column_from([11, 1], 2)), as_digits(column_from([1, 11], 2)))
+    assert same_integers(digits, column_from(values, len(values)))
+    signed = as_digits(column_from([-(2**70), 5, 0], 3))
+    assert (signed <= 5).tolist() == [True, True, True]
+    assert (signed > 0).tolist() == [False, True, False]
+    assert signed.sum() == 5 - 2**70
     assert joined([digits[:3], digits[5:], np.array([5, 6])]).tolist() == [
         *values[:3], *values[5:], 5, 6
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int32, np.int64, object])
+def test_exact_sum__of_extreme_numbers__does_not_wrap(kind: type) -> None:
+    high = 2**200 if kind is object else int(np.iinfo(kind).max)
+    values = [high, high, high, -1, 0]
+    assert exact_sum(np.array(values, kind)) == sum(values)
+    assert exact_sum(-np.array(values, kind)) == -sum(values)
+    assert exact_sum(np.array([], kind)) == 0

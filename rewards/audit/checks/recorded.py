@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.catalogue import BY_NAME
@@ -46,7 +47,7 @@ def is_recorded(published: PublishedEpoch) -> bool:
 
 def recorded_reviewer(
     published: PublishedEpoch, previous: Path | None
-) -> Callable[[Inputs, Opening | None, EpochResult], ReviewDocuments | None] | None:
+) -> Callable[[Inputs, Opening | None], Callable[[EpochResult], ReviewDocuments | None]] | None:
     """Return what makes the published documents anew, from the folder's own limits and waivers.
 
     The checks that look at earlier epochs run where `previous` leads to those epochs; otherwise
@@ -83,7 +84,7 @@ def recorded_reviewer(
         report = report_of_hits(evidence, limits, hits, waivers, recorded=True)
         return replace(report, references=recorded.references).documents()
 
-    return reviewed
+    return lambda inputs, opening: partial(reviewed, inputs, opening)
 
 
 def _trusted(recorded: Iterable[CheckFinding], limits: Limits) -> list[CheckFinding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rewards.audit.checks.earlier import earlier_folders, read_earlier
@@ -11,13 +12,18 @@ from rewards.audit.checks.model import Evidence
 from rewards.audit.checks.review import CheckReport, review
 from rewards.audit.checks.waivers import WAIVERS_TOML, Waiver, read_waivers
 from rewards.errors import InvariantBroken
+from rewards.files.streams import begun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from rewards.audit.checks.model import Earlier
     from rewards.files.outputs import ReviewDocuments
     from rewards.rules.records import EpochResult, Inputs, Opening
+
+BESIDE_UP_TO = 2_000_000
+"""Wallets up to which the earlier tables are read while the epoch is computed."""
 
 
 @dataclass
@@ -49,14 +55,24 @@ class Reviewer:
         return self.report
 
     def __call__(
-        self, inputs: Inputs, opening: Opening | None, result: EpochResult
-    ) -> ReviewDocuments | None:
-        """Check an epoch; return what is to be published of it."""
+        self, inputs: Inputs, opening: Opening | None
+    ) -> Callable[[EpochResult], ReviewDocuments | None]:
+        """Return what checks an epoch once it is computed and gives what is published of it.
+
+        The earlier tables are read in the meantime, if memory allows.
+        """
         named = opening.manifest_hash if opening else None
-        earlier = read_earlier(earlier_folders(self.previous), named)
-        evidence = Evidence(inputs, opening, result, earlier)
-        self.report = review(evidence, self.limits, self.waivers, recorded=self.recorded)
-        return self.report.documents()
+        folders = earlier_folders(self.previous)
+        earlier: Callable[[], Earlier] = partial(read_earlier, folders, named)
+        if len(inputs.wallets or ()) < BESIDE_UP_TO:
+            earlier = begun(earlier)
+
+        def reviewed(result: EpochResult) -> ReviewDocuments | None:
+            evidence = Evidence(inputs, opening, result, earlier())
+            self.report = review(evidence, self.limits, self.waivers, recorded=self.recorded)
+            return self.report.documents()
+
+        return reviewed
 
 
 def reviewer_for(

@@ -24,6 +24,7 @@ from rewards.rules.columns import (
     compact,
     exact,
     joined,
+    same_integers,
     stored,
 )
 from rewards.rules.integers import WAD
@@ -204,7 +205,7 @@ def allocate(
     before = ledger_columns(previous)
     few = sorted({*node_amounts, *(a.payout_address for a in adjustments)})
     if isinstance(wallets, ColumnTable):
-        amounts = wallets.amount
+        amounts = exact(wallets.amount)
         paid = np.flatnonzero(amounts)
         paid_to, wallet_amounts = sums_by_address(wallets.payout_address[paid], amounts[paid])
         del amounts
@@ -255,7 +256,15 @@ def allocate(
             }
         )
     names = [field.name for field in fields(Allocation)]
-    table = {name: joined([part.pop(name) for part in parts]) for name in names if parts}
+    alike = all(same_integers(part["epoch_amount"], part["wallet_amount"]) for part in parts)
+    table = {
+        name: joined([part.pop(name) for part in parts])
+        for name in names
+        if parts and not (alike and name == "epoch_amount")
+    }
+    if parts and alike:  # nobody owes, and wallets alone are paid: held once
+        table["epoch_amount"] = table["wallet_amount"]
+        table = {name: table[name] for name in names}
     nothing = {name: zeros(0) for name in names} | {"account": accounts}
     return ColumnTable(Allocation, table or nothing)
 
