@@ -64,12 +64,12 @@ ONLY_IN = {
     # The formulas are plain Python; what composes them for tables held by column needs arrays.
     "numpy": {
         "rewards/rules/columns.py",
+        "rewards/rules/wide.py",
         "rewards/rules/wct1/columns.py",
         "rewards/merkle/batch.py",
         "rewards/merkle/kernels.py",
         "rewards/merkle/large.py",
         "rewards/files/column_tables.py",
-        "rewards/files/exports.py",
         "rewards/sample/telemetry.py",
     },
 }

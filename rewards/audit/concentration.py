@@ -7,22 +7,27 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How amounts are spread; all of it from one pass over them in ascending order."""
+    """How amounts are spread; all of it from one pass over them in ascending order.
 
-    ascending: Sequence[int]
+    Attributes:
+        ascending: The amounts as a sequence of integers, or as a column of very many.
+    """
+
+    ascending: Any
 
     @cached_property
     def total(self) -> int:
         """Their sum."""
-        return sum(self.ascending)
+        amounts = self.ascending
+        return amounts.sum() if hasattr(amounts, "sum") else sum(amounts)
 
     def gini(self) -> Fraction:
         """Return the Gini coefficient: 0 when all are equal, (n - 1)/n when one has all.
@@ -32,12 +37,20 @@ class Spread:
         count = len(self.ascending)
         if not self.total:
             return Fraction(0)
-        ranked = sum(map(mul, self.ascending, range(1, count + 1)))
+        ranked = _ranked_sum(self.ascending)
         return Fraction(2 * ranked, count * self.total) - Fraction(count + 1, count)
 
     def top_share(self, count: int) -> Fraction:
         """Return the share of the sum that the `count` largest amounts hold; 0 of nothing."""
-        return Fraction(sum(self.ascending[-count:]), self.total) if self.total else Fraction(0)
+        largest = self.ascending[max(len(self.ascending) - count, 0) :]
+        return Fraction(Spread(largest).total, self.total) if self.total else Fraction(0)
+
+
+def _ranked_sum(amounts: Any) -> int:  # noqa: ANN401 - a sequence, or a column
+    """Return the sum of every amount times its rank, the first one's being 1."""
+    if hasattr(amounts, "ranked_sum"):
+        return int(amounts.ranked_sum())
+    return sum(map(mul, amounts, range(1, len(amounts) + 1)))
 
 
 def gini(amounts: Iterable[int]) -> Fraction:

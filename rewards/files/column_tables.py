@@ -34,14 +34,13 @@ from rewards.merkle.batch import KERNEL_FROM, THREADS, blocks, is_checksummed, k
 from rewards.rules.columns import (
     Addresses,
     ColumnTable,
-    Decimals,
     Rows,
     Words,
-    compact,
     has_repeats,
     joined,
     stable_order,
 )
+from rewards.rules.wide import LIMB_DIGITS, Wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,11 +56,8 @@ READ_BYTES = 1 << 20
 BLOCK = 1 << 14
 """Rows that are written at a time."""
 
-LONGEST_TEXT = 1 << 31
-"""Bytes that Arrow's texts cannot have in one column."""
-
-NARROW_DIGITS, EXACT_DIGITS = 18, 77
-"""Decimal digits that surely fit into 63 and into 256 bits."""
+EXACT_DIGITS = 77
+"""Decimal digits that surely fit into 256 bits."""
 
 ROW_BYTES = 90
 """Bytes of a row, about: how long a table is, is told from its size."""
@@ -249,9 +245,6 @@ def _taken(column: Any, rows: NDArray[np.int64]) -> Any:
     """Return some of the rows of a column."""
     if isinstance(column, pa.Array):
         return column.take(pa.array(rows))
-    if isinstance(column, Decimals) and len(column.text()) < LONGEST_TEXT:
-        texts = _decimal_texts(column).take(pa.array(rows))
-        return Decimals(_octets(texts), _offsets(texts) - _offsets(texts)[:1])
     return column[rows]
 
 
@@ -330,16 +323,23 @@ def _has_small_letters(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _integers(texts: pa.StringArray) -> Any:
-    """Return integers, as digits where they are wide: many are only written again."""
+    """Return integers, as machine numbers where they are narrow."""
     lengths, octets = _lengths(texts), _octets(texts)
     longest = int(lengths.max(initial=0))
     _require((lengths > 0).all() and longest <= EXACT_DIGITS)
     _require(((octets - np.uint8(0x30)) < 10).all())
     _require(((octets[_starts(texts)] != 0x30) | (lengths == 1)).all())
-    if longest <= NARROW_DIGITS:
-        narrow: NDArray[Any] = pc.cast(texts, pa.int64()).to_numpy(zero_copy_only=False)
-        return narrow
-    return Decimals(octets, _offsets(texts) - _offsets(texts)[0])
+    if longest <= LIMB_DIGITS:
+        return _numbers(texts)
+    width = -(-longest // LIMB_DIGITS)
+    filled = _octets(pc.ascii_lpad(texts, width=width * LIMB_DIGITS, padding="0"))
+    limbs = _numbers(_string_array(filled, width * len(texts), LIMB_DIGITS))
+    return Wide(np.ascontiguousarray(limbs.reshape(-1, width).T[::-1]))
+
+
+def _numbers(texts: pa.StringArray) -> NDArray[np.int64]:
+    numbers: NDArray[np.int64] = pc.cast(texts, pa.int64()).to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def _published_integers(texts: pa.StringArray) -> Any:
@@ -409,20 +409,26 @@ def _texts(column: Any, form: Callable[[int], str] | None) -> pa.StringArray:
         return column
     if isinstance(column, Addresses):
         return _string_array(_hexadecimal(column.octets).tobytes(), len(column), ADDRESS_LENGTH)
-    if isinstance(column, Decimals):
-        return _decimal_texts(column)
     if isinstance(column, Words):
         return pa.array(column.words, pa.string()).take(pa.array(column.numbers))
     if form is not None:
-        values, places = np.unique(column, return_inverse=True)
+        values, places = np.unique(np.asarray(column), return_inverse=True)
         return pa.array([form(value) for value in values.tolist()], pa.string()).take(
             pa.array(places)
         )
-    if column.dtype == object:
-        column = compact(column)
-    if column.dtype == object:
-        return _decimal_texts(Decimals.of(column))
+    if isinstance(column, Wide):
+        return _wide_texts(column)
     return pc.cast(pa.array(column), pa.string())
+
+
+def _wide_texts(column: Wide) -> pa.StringArray:
+    """Return the digits of wide integers: those of every limb, without zeros at the front."""
+    if column.any_below_zero():
+        return pa.array([str(integer) for integer in column.tolist()], pa.string())
+    limbs = [pc.cast(pa.array(limb), pa.string()) for limb in column.limbs[::-1]]
+    filled = [pc.ascii_lpad(limb, width=LIMB_DIGITS, padding="0") for limb in limbs[1:]]
+    digits = pc.ascii_ltrim(pc.binary_join_element_wise(limbs[0], *filled, ""), characters="0")
+    return pc.if_else(pc.equal(pc.binary_length(digits), 0), "0", digits)
 
 
 def _hexadecimal(octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -433,13 +439,6 @@ def _hexadecimal(octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return texts
 
 
-def _string_array(content: bytes, count: int, width: int) -> pa.StringArray:
+def _string_array(content: Any, count: int, width: int) -> pa.StringArray:
     offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(content))
-
-
-def _decimal_texts(column: Decimals) -> pa.StringArray:
-    offsets = (column.offsets - column.offsets[0]).astype(np.int32)
-    return pa.StringArray.from_buffers(
-        len(column), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(column.text()))
-    )

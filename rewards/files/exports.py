@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rewards.errors import CheckFailed, Finding
 from rewards.files.manifest import MANIFEST, TAKE_AGAIN
 from rewards.merkle.batch import blocks
 from rewards.merkle.distribution import LEAF_ENCODING, Domain
 from rewards.merkle.large import LargeDistribution
 from rewards.rules.columns import Addresses
+from rewards.rules.wide import column_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +34,9 @@ def distribution_of(published: PublishedEpoch) -> LargeDistribution:
     rows: Any = published.allocations
     if isinstance(rows, tuple):
         accounts = Addresses.of([row.account for row in rows])
-        cumulatives = np.array([*(row.cumulative for row in rows), None], object)[:-1]
+        cumulatives = column_from([row.cumulative for row in rows])
     else:
-        accounts, cumulatives = rows.account, rows.columns["cumulative"]
+        accounts, cumulatives = rows.account, rows.cumulative
     built = LargeDistribution.of(domain, accounts.octets, cumulatives)
     if built is None:
         raise CheckFailed(

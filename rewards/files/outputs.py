@@ -227,7 +227,7 @@ def _distribution(
 
     give_back_memory()
     table: Any = allocations
-    return LargeDistribution.of(domain, table.account.octets, table.columns["cumulative"])
+    return LargeDistribution.of(domain, table.account.octets, table.cumulative)
 
 
 def _stage_tables(result: EpochResult) -> dict[str, Content]:

@@ -40,36 +40,27 @@ class LargeDistribution:
         cls,
         domain: Domain,
         accounts: Octets,
-        amounts: Any,  # noqa: ANN401 - anything with slices and `tolist`
+        amounts: Any,  # noqa: ANN401 - a column with `sum` and `octets`
     ) -> LargeDistribution | None:
         """Return the distribution for amounts per account, in address order; None if all are 0."""
-        total, count, rows = 0, 0, []
-        # One row more than the others may need: for the sentinel's amount.
-        held = np.empty((len(accounts) + 1, 32), np.uint8)
-        for block in blocks(len(accounts)):
-            values = amounts[block].tolist()
-            total += sum(values)
-            rows.append(
-                np.array([row for row, value in enumerate(values, block.start) if value], np.int64)
-            )
-            content = b"".join([value.to_bytes(32, "big") for value in values if value])
-            held[count : count + len(rows[-1])] = np.frombuffer(content, np.uint8).reshape(-1, 32)
-            count += len(rows[-1])
-        if not total:
+        payable = np.flatnonzero(amounts != 0)
+        if not len(payable):
             return None
-        payable = np.concatenate(rows)
+        total, count = amounts.sum(), len(payable)
         # The sentinel's row stands among the others, in its place.
         sentinel = bytes.fromhex(domain.distributor[2:])
         place = int(np.searchsorted(payable, _position(accounts, sentinel)))
         all_accounts = np.empty((count + 1, 20), np.uint8)
-        all_accounts[:place] = accounts[payable[:place]]
+        cumulatives = np.empty((count + 1, 32), np.uint8)
         all_accounts[place] = list(sentinel)
-        all_accounts[place + 1 :] = accounts[payable[place:]]
-        for rows_after in reversed(blocks(count - place)):  # moved on by one, the last first
-            start, stop = place + rows_after.start, place + rows_after.stop
-            held[start + 1 : stop + 1] = held[start:stop].copy()
-        held[place] = list(total.to_bytes(32, "big"))
-        return cls(domain, all_accounts, held[: count + 1], total)
+        cumulatives[place] = list(total.to_bytes(32, "big"))
+        for first, last, moved in ((0, place, 0), (place, count, 1)):
+            for block in blocks(last - first):
+                rows = slice(first + block.start, first + block.stop)
+                target = slice(rows.start + moved, rows.stop + moved)
+                all_accounts[target] = accounts[payable[rows]]
+                cumulatives[target] = amounts[payable[rows]].octets(32)
+        return cls(domain, all_accounts, cumulatives, total)
 
     @property
     def leaf_count(self) -> int:

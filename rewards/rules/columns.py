@@ -1,22 +1,21 @@
 """Tables held by column, for epochs with so many rows that a record per row would be too much.
 
 A table of columns is a sequence of the same records as a tuple of them: whoever reads rows needs
-not know. Under a record's field name it gives the whole column, whose integers are Python's own
-(exact at any width; numpy's would wrap), so that a formula with plain operators works on a record
-as on a table. The only module of the rules, with the composition in `wct1.columns`, that needs
-numpy; small epochs load neither.
+not know. Under a record's field name it gives the whole column, whose integers are `Wide` (exact at
+any width; numpy's would wrap), so that a formula with plain operators works on a record as on a
+table. With `wide` and the composition in `wct1.columns` the only module of the rules that needs
+numpy; small epochs load none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from rewards.rules.records import Account, Address
+from rewards.rules.wide import Wide, same_integers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -25,199 +24,23 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-LEAN_FROM = 2_000_000
-"""Rows from which computed wide integers are kept as digits: slower to use, half as large."""
-
-KEY_BITS = 62
-"""Leading bits of wide integers that are compared as a machine number first."""
-
 BLOCK = 1 << 16
 """Rows that are made into records at a time."""
 
 
-def exact(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an array or digits
-    """Return a column with Python's integers, in which arithmetic never wraps."""
-    if isinstance(column, Decimals):
-        return column.exact()
-    held: NDArray[Any] = column
-    return held.astype(object) if held.dtype.kind in "iu" else held
-
-
-def exact_sum(column: Any) -> int:  # noqa: ANN401 - an array or digits
-    """Return the sum of a column, which cannot wrap."""
-    if isinstance(column, np.ndarray) and column.dtype.kind == "i" and len(column) < 1 << 31:
-        if column.itemsize < 8:
-            return int(column.sum(dtype=np.int64))
-        # So many halves of machine numbers have a sum within 63 bits.
-        return (int((column >> 32).sum()) << 32) + int((column & 0xFFFFFFFF).sum())
-    return int((column if isinstance(column, Decimals) else exact(column)).sum())
-
-
-def same_integers(a: Any, b: Any) -> bool:  # noqa: ANN401 - arrays or digits
-    """Return whether two columns hold the same integers; without leading zeros digits tell."""
-    if isinstance(a, Decimals) and isinstance(b, Decimals):
-        return np.array_equal(a.text(), b.text()) and np.array_equal(
-            a.offsets - a.offsets[0], b.offsets - b.offsets[0]
-        )
-    return np.array_equal(exact(a), exact(b))
-
-
-def compact(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an array or digits
-    """Return a column of integers in as few bytes as they all fit into, at most eight each."""
-    held: NDArray[Any] = column.exact() if isinstance(column, Decimals) else column
-    try:
-        narrow = held.astype(np.int64)
-    except OverflowError:
-        return held
-    return narrow if narrow.any() else narrow.astype(np.int8)
-
-
-class Decimals(NDArrayOperatorsMixin):
-    """A column of integers of any width as decimal digits, end to end: half of what objects take.
-
-    In a formula they are Python's integers, made each time. A comparison with a number needs but
-    few of them.
-    """
-
-    def __init__(self, digits: NDArray[np.uint8], offsets: NDArray[Any]) -> None:
-        self.digits = digits
-        self.offsets = offsets
-
-    @classmethod
-    def of(cls, column: NDArray[Any]) -> Decimals:
-        """Return a column of integers as digits."""
-        written = (("%d\n" * len(column)) % tuple(column.tolist())).encode()
-        ends = np.flatnonzero(np.frombuffer(written, np.uint8) == 0x0A)
-        offsets = np.zeros(len(column) + 1, np.int64)
-        offsets[1:] = ends - np.arange(len(column))
-        return cls(np.frombuffer(written.replace(b"\n", b""), np.uint8), offsets)
-
-    @classmethod
-    def joined(cls, parts: Sequence[Decimals]) -> Decimals:
-        """Return several columns below one another."""
-        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
-        offsets = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        # Four bytes a row are saved where four gigabytes are not reached.
-        kind = np.uint32 if offsets[-1] < 1 << 32 else np.int64
-        return cls(np.concatenate([part.text() for part in parts]), offsets.astype(kind))
-
-    def __array_ufunc__(
-        self,
-        function: np.ufunc,
-        method: str,
-        *inputs: Any,  # noqa: ANN401 - numbers, arrays, digits
-        **options: Any,  # noqa: ANN401 - whatever numpy takes
-    ) -> NDArray[Any]:
-        """Return what a numpy function gives for the integers."""
-        if function in _COMPARISONS and method == "__call__" and isinstance(inputs[1], int):
-            compared: NDArray[np.bool_] = function(self.compared_with(inputs[1]), 0)
-            return compared
-        held = (exact(given) if isinstance(given, Decimals) else given for given in inputs)
-        result: NDArray[Any] = getattr(function, method)(*held, **options)
-        return result
-
-    def compared_with(self, number: int) -> NDArray[np.int8]:
-        """Return 1, 0 or -1 for each row above, equal to or below a number.
-
-        Without leading zeros a longer integer is the larger one.
-        """
-        if number < 0 or (self.digits[self.offsets[:-1]] == ord("-")).any():
-            return _signs(self.exact() - number)
-        lengths = self.offsets[1:].astype(np.int64) - self.offsets[:-1]
-        order: NDArray[np.int8] = np.sign(lengths - len(str(number))).astype(np.int8)
-        rows = np.flatnonzero(order == 0)
-        order[rows] = _signs(self.take(rows).exact() - number)
-        return order
-
-    def text(self) -> NDArray[np.uint8]:
-        """Return the digits of these rows."""
-        return self.digits[int(self.offsets[0]) : int(self.offsets[-1])]
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.offsets) - 1
-
-    def __getitem__(self, rows: Any) -> Decimals:  # noqa: ANN401
-        """Return some of the rows."""
-        if not isinstance(rows, slice):
-            return self.take(rows)
-        start, stop, _ = rows.indices(len(self))
-        return Decimals(self.digits, self.offsets[start : max(start, stop) + 1])
-
-    def take(self, rows: NDArray[np.int64]) -> Decimals:
-        """Return some of the rows, in any order."""
-        parts = []
-        for start in range(0, len(rows) or 1, BLOCK):
-            some = rows[start : start + BLOCK]
-            starts = self.offsets[some].astype(np.int64)
-            lengths = self.offsets[some + 1].astype(np.int64) - starts
-            offsets = np.zeros(len(some) + 1, np.int64)
-            np.cumsum(lengths, out=offsets[1:])
-            places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-            parts.append(Decimals(self.digits[places], offsets))
-        return Decimals.joined(parts)
-
-    def tolist(self) -> list[int]:
-        """Return the integers row by row."""
-        text = self.text().tobytes().decode("ascii")
-        ends = (self.offsets - self.offsets[0]).tolist()
-        return [int(text[start:end]) for start, end in pairwise(ends)]
-
-    def exact(self) -> NDArray[Any]:
-        """Return Python's integers."""
-        column = np.full(len(self), 0, object)
-        column[:] = self.tolist()
-        return column
-
-    def sum(self) -> int:
-        """Return the exact sum."""
-        return sum(_sum_of_digits(self[at : at + BLOCK]) for at in range(0, len(self), BLOCK))
-
-
-def _signs(column: NDArray[Any]) -> NDArray[np.int8]:
-    return np.asarray((column > 0).astype(np.int8) - (column < 0).astype(np.int8))
-
-
-def _sum_of_digits(column: Decimals) -> int:
-    """Return the sum, counting how often each digit stands at each place."""
-    digits, ends = column.text() - np.uint8(ord("0")), column.offsets[1:].astype(np.int64)
-    if (digits > 9).any():  # a sign
-        return sum(column.tolist())
-    lengths = ends - column.offsets[:-1]
-    places = np.repeat(ends, lengths) - np.arange(int(column.offsets[0]) + 1, ends[-1] + 1)
-    counts = np.bincount(places * 10 + digits).tolist()
-    return sum(count * (key % 10) * 10 ** (key // 10) for key, count in enumerate(counts))
-
-
-_COMPARISONS = frozenset(
-    (np.less, np.less_equal, np.equal, np.not_equal, np.greater_equal, np.greater)
-)
+def stored(column: Any) -> Any:  # noqa: ANN401 - a column of integers
+    """Return a column of integers as it is kept: as machine numbers where they all are, in few."""
+    held = Wide.of(column).compact()
+    return held.astype(np.int8) if isinstance(held, np.ndarray) and not held.any() else held
 
 
 def joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - columns of one kind
     """Return parts of a column below one another."""
     if isinstance(parts[0], Addresses):
         return Addresses(np.concatenate([part.octets for part in parts]))
-    if any(isinstance(part, Decimals) for part in parts):
-        return Decimals.joined(
-            [part if isinstance(part, Decimals) else Decimals.of(part) for part in parts]
-        )
+    if any(isinstance(part, Wide) for part in parts):
+        return Wide.joined(parts)
     return np.concatenate(parts)
-
-
-def stored(column: Any, *, lean: bool) -> Any:  # noqa: ANN401 - integers; an array or digits
-    """Return a column of integers as it is kept: in few bytes, wide ones as digits where `lean`."""
-    narrow: NDArray[Any] = compact(column)
-    return as_digits(narrow) if lean and narrow.dtype == object else narrow
-
-
-def as_digits(column: Any) -> Decimals:  # noqa: ANN401 - integers, as an array or digits already
-    """Return a column as digits, whose sum is exact however narrow the integers are."""
-    if isinstance(column, Decimals):
-        return column
-    starts = range(0, len(column) or 1, BLOCK)
-    return Decimals.joined([Decimals.of(column[start : start + BLOCK]) for start in starts])
 
 
 class Addresses:
@@ -225,6 +48,7 @@ class Addresses:
 
     def __init__(self, octets: NDArray[np.uint8]) -> None:
         self.octets = np.ascontiguousarray(octets)
+        self._order: NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, addresses: Sequence[str]) -> Addresses:
@@ -280,9 +104,14 @@ class Addresses:
         counts = np.diff(starts, append=len(ordered))
         return ordered[starts[counts > limit]]
 
-    def order(self) -> NDArray[np.int64]:
-        """Return the rows in address order; equal addresses keep the order in which they stand."""
-        return stable_order(self.octets)
+    def order(self) -> NDArray[np.int32]:
+        """Return the rows in address order; equal addresses keep the order in which they stand.
+
+        It is looked for once.
+        """
+        if self._order is None:
+            self._order = stable_order(self.octets).astype(np.int32)
+        return self._order
 
     def is_new(self) -> NDArray[np.bool_]:
         """Return, for addresses in order, whether each differs from the one before it."""
@@ -365,9 +194,9 @@ def _word(octets: NDArray[np.uint8], at: int) -> NDArray[np.uint64]:
 class ColumnTable(Sequence[R]):
     """Records held by column.
 
-    Columns are numpy arrays, `Addresses`, `Words`, `Decimals`, or anything else with slices, a
-    length, `take` and `tolist`. Integers may be stored in numpy's types where they fit, or as
-    digits; they are given out exact.
+    Columns are numpy arrays, `Addresses`, `Words`, `Wide`, or anything else with slices, a length,
+    `take` and `tolist`. Integers may be stored in numpy's types where they fit; they are given out
+    as `Wide`.
     """
 
     def __init__(self, record: Callable[..., R], columns: Mapping[str, Any]) -> None:
@@ -378,7 +207,7 @@ class ColumnTable(Sequence[R]):
     def sum_of(self, name: str) -> int:
         """Return the exact sum of a column; it is taken once."""
         if name not in self._sums:
-            self._sums[name] = exact_sum(self.columns[name])
+            self._sums[name] = Wide.of(self.columns[name]).sum()
         return self._sums[name]
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
@@ -386,7 +215,8 @@ class ColumnTable(Sequence[R]):
         if name in ("columns", "record", "_sums") or name not in self.columns:
             raise AttributeError(name)
         column = self.columns[name]
-        return exact(column) if isinstance(column, np.ndarray) else column
+        is_integers = isinstance(column, np.ndarray) and column.dtype.kind in "iO"
+        return Wide.of(column) if is_integers else column
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -453,20 +283,6 @@ def paid_to(
     return some.take(np.flatnonzero(columns["payout_address"].are_among(addresses)))
 
 
-def ascending(column: Any) -> list[int]:  # noqa: ANN401 - an array or digits
-    """Return the integers of a column, all but zeros, in ascending order.
-
-    Ordered by their leading bits, they are nearly in order, which makes Python's sort quick.
-    """
-    column = exact(column)
-    values = column[np.flatnonzero(column)]
-    if not len(values):
-        return []
-    shift = max(int(values.max()).bit_length() - KEY_BITS, 0)
-    order = np.argsort((values >> shift).astype(np.int64))
-    return sorted(values[order].tolist())
-
-
 class LedgerColumns(Mapping[Address, Account]):
     """A predecessor's ledger by column, in address order."""
 
@@ -512,18 +328,11 @@ class LedgerColumns(Mapping[Address, Account]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def is_above_zero(column: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - an array or digits
-    """Return whether each integer of a column without negative ones is above 0."""
-    if isinstance(column, Decimals):
-        return np.asarray(column.digits[column.offsets[:-1]] != ord("0"))
-    return np.asarray(column > 0)
-
-
 def ledger_of(table: Any, cumulative: str, recovery: str) -> LedgerColumns:  # noqa: ANN401
     """Return the ledger that two columns of a table of allocations hold; no account of zeros."""
     columns = table.columns
     held = LedgerColumns(columns["account"], columns[cumulative], columns[recovery])
-    rows = np.flatnonzero(is_above_zero(held.cumulative) | is_above_zero(held.recovery))
+    rows = np.flatnonzero((held.cumulative > 0) | (held.recovery > 0))
     if len(rows) == len(held):
         return held
     return LedgerColumns(held.accounts[rows], held.cumulative[rows], held.recovery[rows])

@@ -43,21 +43,18 @@ def rows_paid_to(
 
 def count_above_zero(rows: Sequence[Any], name: str) -> int:
     """Return in how many rows a field that is never negative is above 0."""
-    if not hasattr(rows, "columns"):
-        return sum(getattr(row, name) > 0 for row in rows)
-    from rewards.rules.columns import is_above_zero  # noqa: PLC0415
+    column: Any = column_of(rows, name)
+    if isinstance(column, list):
+        return sum(value > 0 for value in column)
+    return int((column > 0).sum())
 
-    return int(is_above_zero(rows.columns[name]).sum())
 
-
-def ascending_of(rows: Sequence[Any], name: str) -> list[int]:
+def ascending_of(rows: Sequence[Any], name: str) -> Any:  # noqa: ANN401 - a list, or a column
     """Return the integers of a field, all but zeros, in ascending order."""
     column: Any = column_of(rows, name)
     if isinstance(column, list):
         return sorted(filter(None, column))
-    from rewards.rules.columns import ascending  # noqa: PLC0415
-
-    return ascending(column)
+    return column[column != 0].ascending()
 
 
 def repeated(addresses: Any, limit: int) -> set[Address]:  # noqa: ANN401 - texts or a column

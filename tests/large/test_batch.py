@@ -19,6 +19,7 @@ from rewards.merkle.distribution import Distribution, Domain
 from rewards.merkle.keccak import keccak256, to_checksum
 from rewards.merkle.large import LargeDistribution
 from rewards.merkle.tree import build_tree
+from rewards.rules.wide import column_from
 
 DOMAIN = Domain(10, "0x" + "1d" * 20, 7)
 COUNTS = [*range(1, 301), *(2**k + d for k in range(9, 13) for d in (-1, 0, 1))]
@@ -121,7 +122,7 @@ def test_large_distribution__equals_the_small_one(
     amounts[0] = 5
     small = Distribution.of(DOMAIN, zip(accounts, amounts, strict=True))
     octet_rows = np.frombuffer(bytes.fromhex("".join(a[2:] for a in accounts)), np.uint8)
-    large = LargeDistribution.of(DOMAIN, octet_rows.reshape(-1, 20), np.array(amounts, object))
+    large = LargeDistribution.of(DOMAIN, octet_rows.reshape(-1, 20), column_from(amounts))
     assert small
     assert large
     assert (large.leaves, large.root, large.tree, large.tree_indices) == (
@@ -142,4 +143,4 @@ def test_large_distribution__equals_the_small_one(
 
 def test_large_distribution__of_zeros__is_none(kernel: bool) -> None:
     del kernel
-    assert LargeDistribution.of(DOMAIN, octets(3, 20), np.array([0, 0, 0], object)) is None
+    assert LargeDistribution.of(DOMAIN, octets(3, 20), column_from([0, 0, 0])) is None

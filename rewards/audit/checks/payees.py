@@ -214,7 +214,7 @@ def _concentration(
 ) -> Iterator[Hit]:
     for program in PROGRAMS:
         spread = evidence.spreads[program.paid_to_address]
-        if not spread.ascending:
+        if not spread.total:
             continue
         reached = spread.gini() if count is None else spread.top_share(count)
         if reached * WAD > limits["limit"]:

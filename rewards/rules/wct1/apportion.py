@@ -16,7 +16,8 @@ class Apportionment:
     """The amounts, in the order of the weights, and the numbers that made them.
 
     Attributes:
-        amounts: Base units per member; the rest of the pool is unallocated.
+        amounts: Base units per member, as a sequence of integers or a column of them; the rest of
+            the pool is unallocated.
         cap_amount: K, or None without a cap.
         rounds: The members that left with K, round by round.
         rest_pool: Q, what is left for the members that did not leave.
@@ -25,7 +26,7 @@ class Apportionment:
         last_unit: (remainder, position) of the last member that got one; None when none did.
     """
 
-    amounts: Sequence[int]
+    amounts: Any
     cap_amount: int | None
     rounds: tuple[tuple[int, ...], ...]
     rest_pool: int
@@ -36,7 +37,7 @@ class Apportionment:
     @property
     def total(self) -> int:
         """What was given out."""
-        amounts: Any = self.amounts  # a column holds Python's integers, or digits: neither wraps
+        amounts = self.amounts
         return int(amounts.sum()) if hasattr(amounts, "sum") else sum(amounts)
 
 

@@ -1,30 +1,23 @@
 """Sections 5 and 6 for tables held by column: the same formulas, composed for many rows at once.
 
-Every formula is the one of `wallet_pay`, `apportion` and `ledger`, given columns of Python's
-integers; here stands only what ties them together. A test holds both compositions against each
-other.
+Every formula is the one of `wallet_pay`, `apportion` and `ledger`, given columns of integers; here
+stands only what ties them together. A test holds both compositions against each other.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from functools import partial
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rewards.rules import columns
 from rewards.rules.columns import (
-    KEY_BITS,
     Addresses,
     ColumnTable,
     LedgerColumns,
     Words,
-    as_digits,
-    compact,
-    exact,
     joined,
-    same_integers,
     stored,
 )
 from rewards.rules.integers import WAD
@@ -42,17 +35,19 @@ from rewards.rules.wct1.wallet_pay import (
     measure,
     pools_of,
 )
+from rewards.rules.wide import Wide, column_from, same_integers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rewards.rules.records import Account, Address, Adjustment, Pools, Wallet
     from rewards.rules.wct1.policy import WalletPolicy
 
-Column = Any
-"""A numpy array of Python integers."""
+Integers = NDArray[Any]
+"""Python's integers, in an array."""
+
+KEY_BITS = 62
+"""Leading bits of remainders that are compared as a machine number first."""
 
 BLOCK = 1 << 15
 """Rows that are computed at a time: what lies between the columns then stays in the cache."""
@@ -61,18 +56,6 @@ BLOCK = 1 << 15
 def blocks(count: int) -> list[slice]:
     """Return the slices that cover so many rows."""
     return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
-
-
-def zeros(count: int) -> Column:
-    """Return a column of zeros; they all share one object."""
-    return np.full(count, 0, object)
-
-
-def column_from(values: Iterable[int], count: int) -> Column:
-    """Return a column of these integers."""
-    column = zeros(count)
-    column[:] = list(values)
-    return column
 
 
 def unpayable(wallets: Any, distributor: Address, token: Address) -> Iterable[Wallet]:
@@ -94,7 +77,7 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
     member_of = np.array([pools_of(name, policy) for name, _ in tiers])
     exponents = (policy.eligible_exponent, policy.certified_exponent)
     actives, cases = [], []
-    weights = (zeros(len(wallets)), zeros(len(wallets)))
+    weights: tuple[list[Wide], list[Wide]] = ([], [])
     for rows in blocks(len(wallets)):
         part = wallets[rows]
         active = activity(part, policy)
@@ -106,54 +89,43 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
         m = measure(active, part.ux_score, policy)
         for pool, exponent in enumerate(exponents):
             members = np.flatnonzero(member_of[case, pool])
-            weights[pool][rows][members] = curve(m[members], exponent, policy)
-        actives.append(compact(active))
+            weighted = Wide.zeros(len(part))
+            weighted[members] = curve(m[members], exponent, policy)
+            weights[pool].append(stored(weighted))
+        actives.append(stored(active))
         cases.append(case)
-    eligible = apportion(pools.wallets_eligible, weights[0], policy.share_cap)
-    certified = apportion(pools.wallets_certified, weights[1], policy.share_cap)
-    keep = partial(stored, lean=len(wallets) >= columns.LEAN_FROM)
-    amount = keep(plus(eligible.amounts, certified.amounts))
-    amounts = [keep(divided.amounts) for divided in (eligible, certified)]
-    if len(wallets) >= columns.LEAN_FROM:
-        digits: list[Any] = [as_digits(held) for held in amounts]
-        eligible = replace(eligible, amounts=digits[0])
-        certified = replace(certified, amounts=digits[1])
+    weight_eligible, weight_certified = (stored(joined_integers(parts)) for parts in weights)
+    eligible = apportion(pools.wallets_eligible, weight_eligible, policy.share_cap)
+    certified = apportion(pools.wallets_certified, weight_certified, policy.share_cap)
     case = np.concatenate([*cases, np.zeros(0, np.int8)])
     results = ColumnTable(
         WalletResult,
         {
             "wallet_id": wallets.wallet_id,
             "payout_address": wallets.payout_address,
-            "activity": np.concatenate([*actives, np.zeros(0, np.int8)]),
+            "activity": joined_integers(actives),
             "tier": Words(case, [name for name, _ in tiers]),
             "reason": Words(case, [reason for _, reason in tiers]),
-            "weight_eligible": keep(weights[0]),
-            "weight_certified": keep(weights[1]),
-            "amount_eligible": amounts[0],
-            "amount_certified": amounts[1],
-            "amount": amount,
+            "weight_eligible": weight_eligible,
+            "weight_certified": weight_certified,
+            "amount_eligible": stored(eligible.amounts),
+            "amount_certified": stored(certified.amounts),
+            "amount": stored(eligible.amounts + certified.amounts),
         },
     )
     return WalletPools(results, eligible, certified)
 
 
-def plus(a: Column, b: Column) -> Column:
-    """Return a + b for b that is mostly 0; there the row shares the integer of a."""
-    total = a.copy()
-    rows = np.flatnonzero(b)
-    total[rows] += b[rows]
-    return total
+def joined_integers(parts: Sequence[Any]) -> Any:
+    """Return parts of a column of integers below one another; a column without rows of none."""
+    return joined(parts or [np.zeros(0, np.int8)])
 
 
-def sharing(held: Column, values: Column) -> Column:
-    """Return the values; where they equal those that are held, these very integers."""
-    return np.where(held == values, held, values)
-
-
-def apportion(pool: int, weights: Column, cap: int | None) -> Apportionment:
+def apportion(pool: int, weights: Any, cap: int | None) -> Apportionment:
     """Divide `pool` by a column of weights, as `apportion.apportion` does by a sequence."""
+    weights = Wide.of(weights)
     members = np.flatnonzero(weights > 0)
-    amounts = zeros(len(weights))
+    amounts = Wide.zeros(len(weights))
     rounds = []
     rest_pool = pool
     cap_amount = None
@@ -161,7 +133,12 @@ def apportion(pool: int, weights: Column, cap: int | None) -> Apportionment:
         cap_amount = pool * cap // WAD
         while len(members):
             total = weights[members].sum()
-            leaves = passes_cap(rest_pool, weights[members], total, cap_amount)
+            leaves = np.concatenate(
+                [
+                    passes_cap(rest_pool, given, total, cap_amount)
+                    for given in exact_blocks(weights, members)
+                ]
+            ).astype(np.bool_)
             leaving = members[leaves]
             if not len(leaving):
                 break
@@ -173,26 +150,35 @@ def apportion(pool: int, weights: Column, cap: int | None) -> Apportionment:
         return Apportionment(amounts, cap_amount, tuple(rounds), rest_pool, 0, 0, None)
     total = weights[members].sum()
     shift = max(total.bit_length() - KEY_BITS, 0)
-    keys = np.empty(len(members), np.int64)
-    for rows in blocks(len(members)):
-        floors, remainders = share(rest_pool, weights[members[rows]], total)
-        amounts[members[rows]] = floors
-        keys[rows] = remainders >> shift
+    floors, keys = [], []
+    for given in exact_blocks(weights, members):
+        quotients, remainders = share(rest_pool, given, total)
+        floors.append(stored(quotients))
+        keys.append((remainders >> shift).astype(np.int64))
+    amounts[members] = joined(floors)
     left = rest_pool - amounts[members].sum()
     last = None
     if left:
+        key = np.concatenate(keys)
         # The leading bits sort out all but the few that share them with the value at the border.
-        border = np.partition(keys, len(keys) - left)[len(keys) - left]
-        inside = np.flatnonzero(keys > border)
-        close = np.flatnonzero(keys == border)
-        remainders = share(rest_pool, weights[members[close]], total)[1]
+        border = np.partition(key, len(key) - left)[len(key) - left]
+        inside = np.flatnonzero(key > border)
+        close = np.flatnonzero(key == border)
+        remainders = share(rest_pool, weights[members[close]].exact(), total)[1]
         # Reversed, equal ones keep their order: a tie goes to the earlier one.
         ranked = sorted(range(len(close)), key=remainders.__getitem__, reverse=True)
         ranked = ranked[: left - len(inside)]
-        amounts[members[inside]] += 1
-        amounts[members[close[ranked]]] += 1
+        units = np.zeros(len(weights), np.int64)
+        units[members[inside]] = 1
+        units[members[close[ranked]]] = 1
+        amounts = amounts + units
         last = (remainders[ranked[-1]], int(members[close[ranked[-1]]]))
     return Apportionment(amounts, cap_amount, tuple(rounds), rest_pool, total, left, last)
+
+
+def exact_blocks(column: Wide, members: NDArray[np.int64]) -> Iterator[Integers]:
+    """Yield the integers of some rows, a block at a time."""
+    return (column[members[rows]].exact() for rows in blocks(len(members)))
 
 
 def allocate(
@@ -205,30 +191,25 @@ def allocate(
     before = ledger_columns(previous)
     few = sorted({*node_amounts, *(a.payout_address for a in adjustments)})
     if isinstance(wallets, ColumnTable):
-        amounts = exact(wallets.amount)
-        paid = np.flatnonzero(amounts)
-        paid_to, wallet_amounts = sums_by_address(wallets.payout_address[paid], amounts[paid])
-        del amounts
+        paid_to, wallet_amounts = sums_by_address(wallets.payout_address, wallets.amount)
     else:
         summed = sorted(sums((row.payout_address, row.amount) for row in wallets).items())
         paid_to = Addresses.of([account for account, _ in summed])
-        wallet_amounts = column_from((amount for _, amount in summed), len(summed))
+        wallet_amounts = column_from([amount for _, amount in summed])
     accounts, places = union([paid_to, before.accounts, Addresses.of(few)])
-    lean = len(accounts) >= columns.LEAN_FROM
-    wallet_amounts = stored(wallet_amounts, lean=lean)
 
-    def of_few(amounts: Mapping[Address, int]) -> Column:
-        return column_from((amounts.get(account, 0) for account in few), len(few))
+    def of_few(amounts: Mapping[Address, int]) -> Wide:
+        return column_from([amounts.get(account, 0) for account in few])
 
     from_nodes = of_few(node_amounts)
     added = of_few(sums((a.payout_address, max(a.amount, 0)) for a in adjustments))
     deducted = of_few(sums((a.payout_address, max(-a.amount, 0)) for a in adjustments))
 
-    def spread(source: int, values: Any, rows: slice) -> Column:
+    def spread(source: int, values: Any, rows: slice) -> Wide:
         """Return the values of a source, whose accounts are in order, for a block of accounts."""
         start, stop = np.searchsorted(places[source], (rows.start, rows.stop))
-        column = zeros(rows.stop - rows.start)
-        column[places[source][start:stop] - rows.start] = exact(values[start:stop])
+        column = Wide.zeros(rows.stop - rows.start)
+        column[places[source][start:stop] - rows.start] = values[start:stop]
         return column
 
     parts = []
@@ -242,16 +223,16 @@ def allocate(
             "recovery_in": spread(1, before.recovery, rows),
         }
         entry = Entry(
-            earned=plus(plus(own["wallet_amount"], own["node_amount"]), spread(2, added, rows)),
+            earned=own["wallet_amount"] + own["node_amount"] + spread(2, added, rows),
             owed=own["recovery_in"] + spread(2, deducted, rows),
         )
         own["recovery_out"] = entry.recovery_out
-        own["epoch_amount"] = sharing(own["wallet_amount"], entry.epoch_amount)
+        own["epoch_amount"] = entry.epoch_amount
         own["cumulative"] = own["previous_cumulative"] + own["epoch_amount"]
         kept = np.flatnonzero((entry.earned != 0) | (entry.owed != 0) | (own["cumulative"] != 0))
         parts.append(
             {
-                name: column[kept] if name == "account" else stored(column[kept], lean=lean)
+                name: column[kept] if name == "account" else stored(column[kept])
                 for name, column in own.items()
             }
         )
@@ -265,7 +246,7 @@ def allocate(
     if parts and alike:  # nobody owes, and wallets alone are paid: held once
         table["epoch_amount"] = table["wallet_amount"]
         table = {name: table[name] for name in names}
-    nothing = {name: zeros(0) for name in names} | {"account": accounts}
+    nothing = {name: np.zeros(0, np.int8) for name in names} | {"account": accounts}
     return ColumnTable(Allocation, table or nothing)
 
 
@@ -276,19 +257,20 @@ def ledger_columns(ledger: Mapping[Address, Account]) -> LedgerColumns:
     accounts = sorted(ledger)
     return LedgerColumns(
         Addresses.of(accounts),
-        column_from((ledger[account].cumulative for account in accounts), len(accounts)),
-        column_from((ledger[account].recovery for account in accounts), len(accounts)),
+        column_from([ledger[account].cumulative for account in accounts]),
+        column_from([ledger[account].recovery for account in accounts]),
     )
 
 
-def sums_by_address(addresses: Addresses, amounts: Column) -> tuple[Addresses, Column]:
-    """Return the different addresses in order, and the sum of the amounts of each."""
-    if not len(addresses):
-        return addresses, amounts
+def sums_by_address(addresses: Addresses, amounts: Wide) -> tuple[Addresses, Wide]:
+    """Return the different addresses that have an amount in order, and the sum of each."""
     order = addresses.order()
+    order = order[np.take((amounts != 0), order)]
+    if not len(order):
+        return addresses[order], amounts[order]
     ordered = addresses[order]
     starts = np.flatnonzero(ordered.is_new())
-    return ordered[starts], np.add.reduceat(amounts[order], starts)
+    return ordered[starts], amounts[order].sums_from(starts)
 
 
 def union(columns: Sequence[Addresses]) -> tuple[Addresses, list[NDArray[np.int64]]]:
