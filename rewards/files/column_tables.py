@@ -62,11 +62,14 @@ EXACT_DIGITS = 77
 ROW_BYTES = 90
 """Bytes of a row, about: how long a table is, is told from its size."""
 
-M_MMAP_THRESHOLD, COLUMN_BYTES = -3, 1 << 22
-"""An option of glibc's `mallopt`, and the bytes from which a block is a column, or like one."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""Options of glibc's `mallopt`."""
+
+COLUMN_BYTES, KEPT_BYTES, ARENAS = 1 << 22, 1 << 28, 2
+"""The bytes from which a block is a column, or like one; how many free ones are kept, and where."""
 
 KEPT_VALUES = 1 << 16
-"""Parsed values of a column that are kept for the next blocks."""
+"""Values of a column that are kept, parsed or written, for the next blocks."""
 
 ID_LENGTH = 64
 ADDRESS_LENGTH = 42
@@ -147,10 +150,15 @@ def give_back_memory() -> None:
 
 @cache
 def map_columns() -> None:
-    """Let glibc map each column by itself, so that it goes back to the system when it is freed."""
+    """Let glibc map each column by itself, so that it goes back to the system when it is freed.
+
+    Smaller blocks come and go with every few thousand rows: what they lay in is kept for the next.
+    """
     set_option = _glibc("mallopt")
     if set_option is not None:
         set_option(M_MMAP_THRESHOLD, COLUMN_BYTES)
+        set_option(M_TRIM_THRESHOLD, KEPT_BYTES)
+        set_option(M_ARENA_MAX, ARENAS)
 
 
 def _glibc(name: str) -> Any:
@@ -390,7 +398,8 @@ def column_csv(
         table: The rows; no cell may need quotes.
         formats: How the integers of some columns are written, if not as digits.
     """
-    formats = formats or {}
+    # Values of a column that is not written as digits come again and again.
+    formats = {name: lru_cache(KEPT_VALUES)(form) for name, form in (formats or {}).items()}
 
     def render(rows: slice) -> bytes:
         columns = table.columns

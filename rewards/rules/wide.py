@@ -6,12 +6,13 @@ limbs[i][r] * 10^(18 i): every limb but the last lies between 0 and 10^18 - 1, t
 the sign. The base is a power of ten because columns are read and written more often than they are
 computed with: the digits of a limb are a stretch of the decimal text.
 
-Sums, differences and comparisons are made limb by limb and are exact at any width. Whatever else a
-formula does (products, quotients, roots) it does with Python's integers.
+Sums, differences, comparisons, products and quotients by one number are made limb by limb and are
+exact at any width. Whatever else a formula does (roots) it does with Python's integers.
 """
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 
 LIMB_DIGITS = 18
 LIMB = 10**LIMB_DIGITS
+LIMB_BITS = 60
 HALF = 10**9
 """The square root of LIMB: sums and products of halves of limbs stay within 63 bits."""
+
+PRODUCTS_AT_A_TIME = 8
+"""Products of two halves that add up, with what is carried, within 63 bits."""
 
 TOP_LIMIT = 1 << 62
 """What the last limb stays below, up and down: two of them are added without wrapping."""
@@ -84,17 +89,47 @@ class Wide(NDArrayOperatorsMixin):
         **options: Any,  # noqa: ANN401 - whatever numpy takes
     ) -> Any:  # noqa: ANN401
         """Return what a numpy function gives for the integers, row by row."""
-        if method == "__call__" and not options and len(inputs) == 2:
-            if function is np.add or function is np.subtract:
-                a, b = _alike(*inputs)
-                return Wide(_topped(_carried(function(a, b))))
-            if function in _COMPARISONS:
-                a, b = _alike(*inputs)
-                return function(_signs(a, b), 0)
         if "out" in options:
             return NotImplemented  # a sum may need a limb more than there are
+        if method == "__call__" and not options and len(inputs) == 2:
+            a, b = inputs
+            if function is np.add or function is np.subtract:
+                return Wide(_topped(_carried(function(*_alike(a, b)))))
+            if function in _COMPARISONS:
+                return function(_signs(*_alike(a, b)), 0)
+            if function is np.multiply:
+                return Wide.of(a).times(Wide.of(b))
+            if function is np.power and isinstance(b, int) and b > 0:
+                return a if b == 1 else a * a ** (b - 1)
+            if function in _QUOTIENTS and isinstance(b, int) and b > 0:
+                return _QUOTIENTS[function](a.divided(b))
         exact = (given.exact() if isinstance(given, Wide) else given for given in inputs)
         return getattr(function, method)(*exact, **options)
+
+    def times(self, other: Wide) -> Wide:
+        """Return the products, row by row."""
+        return _from_halves(_product(_halves(self), _halves(other)))
+
+    def divided(self, divisor: int) -> tuple[Wide, Wide]:
+        """Return quotients, rounded down, and remainders by a number above 0.
+
+        Barrett's method: the quotient is a product with the divisor's reciprocal, which is rounded
+        down at a scale above every dividend. Of what is cut off so, no quotient loses more than
+        one, and its remainder tells.
+        """
+        if self.any_below_zero():
+            exact = self.exact()
+            return Wide.of(exact // divisor), Wide.of(exact % divisor)
+        dividend = _halves(self)
+        scale = len(dividend)
+        reciprocal = _halves(Wide.of(HALF**scale // divisor))
+        quotient = _from_halves(_product(dividend, reciprocal)[scale:])
+        remainder = self - quotient.times(Wide.of(divisor))
+        short = remainder >= divisor
+        if short.any():
+            quotient = quotient + short
+            remainder = remainder - Wide.of(short) * divisor
+        return quotient, remainder
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401, FBT001
         """Return Python's integers."""
@@ -107,7 +142,8 @@ class Wide(NDArrayOperatorsMixin):
     def __getitem__(self, rows: Any) -> Any:  # noqa: ANN401
         """Return some of the rows, or the integer of one."""
         if isinstance(rows, int):
-            return self.take(np.array([rows])).tolist()[0]
+            integer: int = self.take(np.array([rows])).tolist()[0]
+            return integer
         return Wide(self.limbs[:, rows])
 
     def __setitem__(self, rows: Any, values: Any) -> None:  # noqa: ANN401
@@ -175,22 +211,29 @@ class Wide(NDArrayOperatorsMixin):
         """Return the rows in ascending order; equal ones keep the order in which they stand."""
         return np.lexsort([*self.limbs]) if len(self.limbs) > 1 else _ascending(self.limbs[0])
 
+    def leading(self, limit: int) -> NDArray[np.int64]:
+        """Return the leading bits of integers from 0 up to below `limit`.
+
+        Of two integers, of whatever columns, the larger one never has the smaller number.
+        """
+        width = len(Wide.of(limit).limbs)
+        limbs: Limbs = self.widened(width)[:width]
+        spare = 62 - (limit // LIMB ** (width - 1)).bit_length()
+        leading: NDArray[np.int64] = limbs[-1]
+        if width == 1 or spare < 1:
+            return leading
+        return (leading << min(spare, LIMB_BITS)) + (limbs[-2] >> max(LIMB_BITS - spare, 0))
+
     def ascending(self) -> Wide:
         """Return the integers in ascending order.
 
         Leading bits in one machine number nearly always decide, and are quickly sorted by.
         """
-        if not len(self) or len(self.limbs) == 1:
-            return Wide(np.sort(self.limbs))
-        top, below = self.limbs[-1], self.limbs[-2]
-        bits = max(int(top.max()).bit_length(), (-int(top.min())).bit_length())
-        if bits > 60:
+        if not len(self) or self.any_below_zero():
             return self.take(self.order())
-        spare = min(62 - bits, 60)
-        leading = (top << spare) + (below >> (60 - spare))
-        column = self.take(_ascending(leading))
-        later, earlier = column[1:], column[:-1]
-        return column if (later >= earlier).all() else column.take(column.order())
+        limit = (int(self.limbs[-1].max()) + 1) * LIMB ** (len(self.limbs) - 1)
+        column = self.take(_ascending(self.leading(limit)))
+        return column if (column[1:] >= column[:-1]).all() else column.take(column.order())
 
     def ranked_sum(self) -> int:
         """Return the sum of every integer times its rank, the first row's being 1."""
@@ -230,6 +273,40 @@ class Wide(NDArrayOperatorsMixin):
         return packed.view(np.uint8)
 
 
+def _halves(column: Wide) -> Limbs:
+    """Return the halves of the limbs, the lowest first, without those that are 0 in every row."""
+    limbs = column.limbs
+    if len(column) and (limbs[-1].max() >= LIMB or limbs[-1].min() < -LIMB):
+        limbs = column.widened(len(limbs) + 1)
+    halves = np.empty((2 * len(limbs), len(column)), np.int64)
+    halves[1::2] = limbs // HALF
+    halves[::2] = limbs - halves[1::2] * HALF
+    used = len(halves)
+    while used > 1 and not halves[used - 1].any():
+        used -= 1
+    return halves[:used]
+
+
+def _from_halves(halves: Limbs) -> Wide:
+    if len(halves) % 2:
+        halves = np.concatenate([halves, np.zeros_like(halves[:1])])
+    elif not len(halves):
+        halves = np.zeros((2, halves.shape[1]), np.int64)
+    return Wide(halves[::2] + halves[1::2] * HALF)
+
+
+def _product(a: Limbs, b: Limbs) -> Limbs:
+    """Return the halves of the products of two columns given by halves."""
+    rows = np.broadcast_shapes(a[0].shape, b[0].shape)
+    total = np.zeros((len(a) + len(b), *rows), np.int64)
+    a, b = (a, b) if len(a) > len(b) else (b, a)
+    for i, digit in enumerate(b):
+        total[i : i + len(a)] += a * digit
+        if i % PRODUCTS_AT_A_TIME == PRODUCTS_AT_A_TIME - 1:
+            _carried(total, HALF)
+    return _carried(total, HALF)
+
+
 def column_from(integers: Sequence[int]) -> Wide:
     """Return a column of Python's integers."""
     column = np.zeros(len(integers), object)
@@ -240,6 +317,13 @@ def column_from(integers: Sequence[int]) -> Wide:
 _COMPARISONS = frozenset(
     (np.less, np.less_equal, np.equal, np.not_equal, np.greater_equal, np.greater)
 )
+
+
+_QUOTIENTS: dict[np.ufunc, Any] = {
+    np.floor_divide: itemgetter(0),
+    np.remainder: itemgetter(1),
+    np.divmod: tuple,
+}
 
 
 def exact_sum(numbers: Any) -> int:  # noqa: ANN401 - an array of machine numbers

@@ -46,10 +46,9 @@ def passes_cap(pool: int, weight: Any, total: int, cap_amount: int) -> Any:
     return pool * weight > cap_amount * total
 
 
-def share(pool: int, weight: Any, total: int) -> tuple[Any, Any]:
+def share(pool: int, weight: Any, total: int) -> Any:
     """Return (q, r): a weight's share of the pool rounded down, and the remainder."""
-    product = pool * weight
-    return product // total, product % total
+    return divmod(pool * weight, total)
 
 
 def apportion(pool: int, weights: Sequence[int], cap: int | None) -> Apportionment:

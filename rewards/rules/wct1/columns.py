@@ -10,7 +10,6 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rewards.rules.columns import (
     Addresses,
@@ -38,18 +37,14 @@ from rewards.rules.wct1.wallet_pay import (
 from rewards.rules.wide import Wide, column_from, same_integers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from rewards.rules.records import Account, Address, Adjustment, Pools, Wallet
     from rewards.rules.wct1.policy import WalletPolicy
 
-Integers = NDArray[Any]
-"""Python's integers, in an array."""
-
-KEY_BITS = 62
-"""Leading bits of remainders that are compared as a machine number first."""
-
-BLOCK = 1 << 15
+BLOCK = 1 << 14
 """Rows that are computed at a time: what lies between the columns then stays in the cache."""
 
 
@@ -90,7 +85,9 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
         for pool, exponent in enumerate(exponents):
             members = np.flatnonzero(member_of[case, pool])
             weighted = Wide.zeros(len(part))
-            weighted[members] = curve(m[members], exponent, policy)
+            # A root is one of Python's integers; without a root nothing is.
+            given = m[members] if exponent[1] == 1 else m[members].exact()
+            weighted[members] = curve(given, exponent, policy)
             weights[pool].append(stored(weighted))
         actives.append(stored(active))
         cases.append(case)
@@ -135,10 +132,10 @@ def apportion(pool: int, weights: Any, cap: int | None) -> Apportionment:
             total = weights[members].sum()
             leaves = np.concatenate(
                 [
-                    passes_cap(rest_pool, given, total, cap_amount)
-                    for given in exact_blocks(weights, members)
+                    passes_cap(rest_pool, weights[members[rows]], total, cap_amount)
+                    for rows in blocks(len(members))
                 ]
-            ).astype(np.bool_)
+            )
             leaving = members[leaves]
             if not len(leaving):
                 break
@@ -149,12 +146,11 @@ def apportion(pool: int, weights: Any, cap: int | None) -> Apportionment:
     if not len(members):
         return Apportionment(amounts, cap_amount, tuple(rounds), rest_pool, 0, 0, None)
     total = weights[members].sum()
-    shift = max(total.bit_length() - KEY_BITS, 0)
     floors, keys = [], []
-    for given in exact_blocks(weights, members):
-        quotients, remainders = share(rest_pool, given, total)
+    for rows in blocks(len(members)):
+        quotients, remainders = share(rest_pool, weights[members[rows]], total)
         floors.append(stored(quotients))
-        keys.append((remainders >> shift).astype(np.int64))
+        keys.append(remainders.leading(total))
     amounts[members] = joined(floors)
     left = rest_pool - amounts[members].sum()
     last = None
@@ -164,7 +160,7 @@ def apportion(pool: int, weights: Any, cap: int | None) -> Apportionment:
         border = np.partition(key, len(key) - left)[len(key) - left]
         inside = np.flatnonzero(key > border)
         close = np.flatnonzero(key == border)
-        remainders = share(rest_pool, weights[members[close]].exact(), total)[1]
+        remainders = share(rest_pool, weights[members[close]], total)[1].tolist()
         # Reversed, equal ones keep their order: a tie goes to the earlier one.
         ranked = sorted(range(len(close)), key=remainders.__getitem__, reverse=True)
         ranked = ranked[: left - len(inside)]
@@ -174,11 +170,6 @@ def apportion(pool: int, weights: Any, cap: int | None) -> Apportionment:
         amounts = amounts + units
         last = (remainders[ranked[-1]], int(members[close[ranked[-1]]]))
     return Apportionment(amounts, cap_amount, tuple(rounds), rest_pool, total, left, last)
-
-
-def exact_blocks(column: Wide, members: NDArray[np.int64]) -> Iterator[Integers]:
-    """Yield the integers of some rows, a block at a time."""
-    return (column[members[rows]].exact() for rows in blocks(len(members)))
 
 
 def allocate(
