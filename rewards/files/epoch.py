@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.inputs import check_inputs, findings_without_predecessor, read_inputs
-from rewards.files.outputs import render_epoch
+from rewards.files.outputs import distribution_of, render_epoch, require_conserved
 from rewards.files.publish import publish
 from rewards.files.published import PublishedEpoch
 from rewards.files.streams import begun
@@ -94,6 +94,7 @@ def compute(
 
     Raises:
         InvalidInput: The cumulative total would not fit into 256 bits.
+        InvariantBroken: A conservation identity does not hold.
     """
     review_of = reviewer(inputs, opening) if reviewer else lambda _: None
     result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
@@ -108,7 +109,9 @@ def compute(
                 value=str(total),
             )
         )
-    files, distribution = render_epoch(inputs, opening, result, review_of(result))
+    require_conserved(result)
+    distribution = distribution_of(inputs, result.allocations)
+    files = render_epoch(inputs, opening, result, distribution, review_of(result))
     return ComputedEpoch(inputs, opening, result, files, distribution)
 
 

@@ -34,13 +34,13 @@ from rewards.files.manifest import (
     manifest_hash,
     sha256,
 )
-from rewards.files.streams import Streamed, begun
+from rewards.files.streams import Streamed
 from rewards.merkle.distribution import LEAF_ENCODING, Distribution, Domain
 from rewards.rules.integers import format_decimal
 from rewards.rules.records import NodeState, Settlement, State, Status, sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rewards.files.streams import Content
     from rewards.merkle.large import LargeDistribution
@@ -68,6 +68,9 @@ The array holds 2n-1 nodes of 32 bytes for n leaves, without header, separator o
 first, the children of node i at 2i+1 and 2i+2, the leaves last and in descending order of their
 hashes: the very array `tree` of the `standard-v1` dump, in binary.
 """
+
+BESIDE_UP_TO = 2_000_000
+"""Leaves up to which the tree grows while the epoch is checked: both at once take memory."""
 
 NODES_HEADER = (
     "node_id",
@@ -134,15 +137,8 @@ class ReviewDocuments:
     waivers: Sequence[Mapping[str, str]]
 
 
-def render_epoch(
-    inputs: Inputs,
-    opening: Opening | None,
-    result: EpochResult,
-    review: ReviewDocuments | None = None,
-) -> tuple[Mapping[str, Any], Distribution | LargeDistribution | None]:
-    """Return the bytes of every file of the published folder, and the distribution.
-
-    What checks found is published with it only where a season asks for checks.
+def require_conserved(result: EpochResult) -> None:
+    """Check that nothing came from nowhere and nothing was lost.
 
     Raises:
         InvariantBroken: A conservation identity does not hold; nothing is published then.
@@ -151,9 +147,37 @@ def render_epoch(
         given = (identity.plus.get(name, 0) for name in ("paid", "unallocated"))
         if not identity.holds or min(given) < 0:
             raise InvariantBroken(f"{identity.name}: {identity.formula}: {identity}")
-    settlement = inputs.settlement
-    domain = Domain(settlement.chain_id, settlement.distributor, inputs.header.epoch)
-    distribution = _distribution(domain, result.allocations)
+
+
+def distribution_of(
+    inputs: Inputs, allocations: Sequence[Allocation]
+) -> Distribution | LargeDistribution | None:
+    """Return the leaves of an epoch and their tree; a large tree grows while others work."""
+    domain = Domain(inputs.settlement.chain_id, inputs.settlement.distributor, inputs.header.epoch)
+    if isinstance(allocations, tuple):
+        return Distribution.of(domain, ((row.account, row.cumulative) for row in allocations))
+    from rewards.files.column_tables import give_back_memory  # noqa: PLC0415 - needs Arrow
+    from rewards.merkle.large import LargeDistribution  # noqa: PLC0415 - needs numpy
+
+    give_back_memory()
+    table: Any = allocations
+    distribution = LargeDistribution.of(domain, table.account.octets, table.cumulative)
+    if distribution and distribution.leaf_count < BESIDE_UP_TO:
+        distribution.grow()
+    return distribution
+
+
+def render_epoch(
+    inputs: Inputs,
+    opening: Opening | None,
+    result: EpochResult,
+    distribution: Distribution | LargeDistribution | None,
+    review: ReviewDocuments | None = None,
+) -> Mapping[str, Any]:
+    """Return the bytes of every file of the published folder.
+
+    What checks found is published with it only where a season asks for checks.
+    """
     files: dict[str, Any] = {
         f"{INPUTS_FOLDER}{name}": content for name, content in canonical_inputs(inputs).items()
     }
@@ -168,13 +192,14 @@ def render_epoch(
         }
     )
     if distribution and distribution.leaf_count > TREE_FROM_LEAVES:
-        files[TREE] = _tree_file(distribution)
+        files[TREE] = Streamed(distribution.tree_blocks)
     elif distribution:
         files[DISTRIBUTION] = canonical_json(openzeppelin_dump(distribution))
     if review:
         files[FINDINGS] = review.findings
-    manifest = partial(_manifest, inputs, opening, result, distribution, files, review)
-    return EpochFiles(files, manifest), distribution
+    return EpochFiles(
+        files, partial(_manifest, inputs, opening, result, distribution, files, review)
+    )
 
 
 class EpochFiles(Mapping[str, Any]):
@@ -204,30 +229,6 @@ class EpochFiles(Mapping[str, Any]):
     def __len__(self) -> int:
         """Return the number of files."""
         return len(self._others) + 1
-
-
-def _tree_file(distribution: Distribution | LargeDistribution) -> Streamed:
-    """Return the node array, which is made while the tables are written."""
-    built = begun(distribution.tree_blocks)
-
-    def blocks() -> Iterable[bytes]:
-        built()
-        return distribution.tree_blocks()
-
-    return Streamed(blocks)
-
-
-def _distribution(
-    domain: Domain, allocations: Sequence[Allocation]
-) -> Distribution | LargeDistribution | None:
-    if isinstance(allocations, tuple):
-        return Distribution.of(domain, ((row.account, row.cumulative) for row in allocations))
-    from rewards.files.column_tables import give_back_memory  # noqa: PLC0415 - needs Arrow
-    from rewards.merkle.large import LargeDistribution  # noqa: PLC0415 - needs numpy
-
-    give_back_memory()
-    table: Any = allocations
-    return LargeDistribution.of(domain, table.account.octets, table.cumulative)
 
 
 def _stage_tables(result: EpochResult) -> dict[str, Content]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread that runs Python code keeps the others waiting, at most.
+
+They wait for it a thousand times a table, to begin the next step that runs without it.
+"""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,6 +26,7 @@ def ahead(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[
     """Yield the results of `work` in order, some items ahead in threads; memory stays bounded."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to load, seldom used
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[R]] = deque()
         for item in items:

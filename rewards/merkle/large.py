@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from rewards.merkle.tree import proof_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -34,6 +36,7 @@ class LargeDistribution:
         self.accounts = accounts
         self.cumulatives = cumulatives
         self.cumulative_total = total
+        self._growing: Future[tuple[Octets, NDArray[np.int64]]] | None = None
 
     @classmethod
     def of(
@@ -95,8 +98,17 @@ class LargeDistribution:
                 proof = [nodes[width * node : width * (node + 1)] for node in path]
                 yield account, cumulative, proof
 
+    def grow(self) -> None:
+        """Begin to build the tree, which whoever asks for it then waits for."""
+        with_others = ThreadPoolExecutor(1)
+        self._growing = with_others.submit(self._build)
+        with_others.shutdown(wait=False)
+
     @cached_property
     def _tree(self) -> tuple[Octets, NDArray[np.int64]]:
+        return self._growing.result() if self._growing else self._build()
+
+    def _build(self) -> tuple[Octets, NDArray[np.int64]]:
         return build_tree_array(leaf_hashes(self.domain, self.accounts, self.cumulatives))
 
     @property

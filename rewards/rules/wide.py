@@ -99,12 +99,14 @@ class Wide(NDArrayOperatorsMixin):
                 return function(_signs(*_alike(a, b)), 0)
             if function is np.multiply:
                 return Wide.of(a).times(Wide.of(b))
-            if function is np.power and isinstance(b, int) and b > 0:
-                return a if b == 1 else a * a ** (b - 1)
             if function in _QUOTIENTS and isinstance(b, int) and b > 0:
                 return _QUOTIENTS[function](a.divided(b))
         exact = (given.exact() if isinstance(given, Wide) else given for given in inputs)
         return getattr(function, method)(*exact, **options)
+
+    def __pow__(self, exponent: int) -> Wide:
+        """Return a power, row by row; the exponent is 1 or above."""
+        return self if exponent == 1 else self * self ** (exponent - 1)
 
     def times(self, other: Wide) -> Wide:
         """Return the products, row by row."""
@@ -216,13 +218,13 @@ class Wide(NDArrayOperatorsMixin):
 
         Of two integers, of whatever columns, the larger one never has the smaller number.
         """
-        width = len(Wide.of(limit).limbs)
-        limbs: Limbs = self.widened(width)[:width]
+        width = -(-len(str(limit)) // LIMB_DIGITS)
+        limbs = self.widened(width)[:width]
         spare = 62 - (limit // LIMB ** (width - 1)).bit_length()
         leading: NDArray[np.int64] = limbs[-1]
-        if width == 1 or spare < 1:
-            return leading
-        return (leading << min(spare, LIMB_BITS)) + (limbs[-2] >> max(LIMB_BITS - spare, 0))
+        if width > 1:
+            leading = (leading << min(spare, LIMB_BITS)) + (limbs[-2] >> max(LIMB_BITS - spare, 0))
+        return leading
 
     def ascending(self) -> Wide:
         """Return the integers in ascending order.
