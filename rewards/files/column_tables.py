@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 from binascii import hexlify, unhexlify
+from bisect import bisect_right
 from collections import namedtuple
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -36,7 +37,7 @@ from rewards.rules.columns import (
     ColumnTable,
     Rows,
     Words,
-    has_repeats,
+    ascends,
     joined,
     stable_order,
 )
@@ -240,10 +241,10 @@ def _in_order(table: ColumnTable[Any], key: str) -> ColumnTable[Any]:
     """Return the rows ascending by the key, which must be there once each."""
     keys = table.columns[key]
     octets = keys.octets if isinstance(keys, Addresses) else _padded(keys)
-    order = stable_order(octets)
-    _require(not has_repeats(octets, order))
-    if (order[1:] > order[:-1]).all():
+    if ascends(octets):
         return table
+    order = stable_order(octets)
+    _require(ascends(octets, order))  # or two rows have the same key
     for name, column in table.columns.items():  # one by one: only one is there twice
         table.columns[name] = _taken(column, order)
     return table
@@ -378,12 +379,17 @@ def with_same(key: str, rows: ColumnTable[Any], others: ColumnTable[Any]) -> tup
     """
     names = tuple(others.columns)
     same = ColumnTable(namedtuple("Same", names), {name: rows.columns[name] for name in names})
-    places = pc.index_in(rows.columns[key], value_set=others.columns[key])
-    found = pc.is_valid(places).to_numpy(zero_copy_only=False)
-    return (
-        Rows(same, np.flatnonzero(found)),
-        Rows(others, places.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)),
-    )
+    ids, other_ids = rows.columns[key], others.columns[key]
+    found, places, start = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+    # Both are in order: what a block may find lies in one stretch of the other table.
+    for block in blocks(len(ids), BLOCK):
+        some = ids[block.start : block.stop]
+        stop = bisect_right(other_ids, some[-1].as_py(), start, key=lambda cell: cell.as_py())
+        there = pc.index_in(some, value_set=other_ids[start:stop])
+        found.append(np.flatnonzero(pc.is_valid(there)) + block.start)
+        places.append(there.drop_null().to_numpy(zero_copy_only=False).astype(np.int64) + start)
+        start = stop
+    return Rows(same, np.concatenate(found)), Rows(others, np.concatenate(places))
 
 
 # --- writing ---------------------------------------------------------------------------------

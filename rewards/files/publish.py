@@ -6,11 +6,12 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import open_regular, walk_files
-from rewards.files.streams import blocks_of, is_same
+from rewards.files.streams import begun, blocks_of, is_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,6 +111,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def _write_all(folder: Path, files: Mapping[str, Content]) -> None:
     folders = {folder}
+    flushed = []
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,9 +120,19 @@ def _write_all(folder: Path, files: Mapping[str, Content]) -> None:
             for block in blocks_of(content):
                 file.write(block)
             file.flush()
-            os.fsync(file.fileno())
+            # The disk has its time while the next file is made.
+            flushed.append(begun(partial(_flush_and_close, os.dup(file.fileno()))))
+    for wait in flushed:
+        wait()
     for written in folders:
         flush_folder(written)
+
+
+def _flush_and_close(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def flush_folder(folder: Path) -> None:

@@ -174,13 +174,21 @@ def stable_order(octets: NDArray[np.uint8]) -> NDArray[np.int64]:
     return order
 
 
-def has_repeats(octets: NDArray[np.uint8], order: NDArray[np.int64]) -> bool:
-    """Return whether rows that stand beside one another in their order are equal."""
-    tied = np.arange(len(order) - 1)
-    for at in range(0, octets.shape[1], 8):
-        word = _word(octets, at)
-        tied = tied[word[order[tied]] == word[order[tied + 1]]]
-    return len(tied) > 0
+def ascends(octets: NDArray[np.uint8], order: NDArray[np.int64] | None = None) -> bool:
+    """Return whether each row of bytes, in their order, is above the one before it."""
+    for start in range(0, len(octets) - 1, BLOCK):
+        rows = slice(start, start + BLOCK + 1)
+        block = octets[rows] if order is None else octets[order[rows]]
+        tied = np.arange(len(block) - 1)
+        for at in range(0, octets.shape[1], 8):
+            word = _word(block, at)
+            earlier, later = word[tied], word[tied + 1]
+            if (earlier > later).any():
+                return False
+            tied = tied[earlier == later]
+        if len(tied):
+            return False
+    return True
 
 
 def _word(octets: NDArray[np.uint8], at: int) -> NDArray[np.uint64]:

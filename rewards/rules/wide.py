@@ -144,16 +144,18 @@ class Wide(NDArrayOperatorsMixin):
     def __getitem__(self, rows: Any) -> Any:  # noqa: ANN401
         """Return some of the rows, or the integer of one."""
         if isinstance(rows, int):
-            integer: int = self.take(np.array([rows])).tolist()[0]
-            return integer
-        return Wide(self.limbs[:, rows])
+            return int(self.take(np.array([rows])).exact()[0])
+        if isinstance(rows, slice):
+            return Wide(self.limbs[:, rows])
+        return self.take(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows)
 
     def __setitem__(self, rows: Any, values: Any) -> None:  # noqa: ANN401
         """Set some of the rows."""
         given = Wide.of(values)
         width = max(len(given.limbs), len(self.limbs))
         self.limbs = self.widened(width)
-        self.limbs[:, rows] = given.widened(width)
+        for limb, values in zip(self.limbs, given.widened(width), strict=True):
+            limb[rows] = values
 
     def take(self, rows: NDArray[np.int64]) -> Wide:
         """Return some of the rows, in any order."""
