@@ -319,8 +319,8 @@ def _addresses(texts: pa.StringArray) -> Addresses:
     lower = np.frombuffer(hexlify(content), np.uint8).reshape(-1, 40)
     # Letters of one case are taken as they are, those of both cases are a checksum.
     mixed = np.flatnonzero((digits != lower).view(np.uint64).any(axis=1))
-    mixed = mixed[_has_small_letters(digits[mixed])]
-    _require(is_checksummed(digits[mixed]).all())
+    mixed = mixed[_has_small_letters(np.take(digits, mixed, axis=0))]
+    _require(is_checksummed(np.take(digits, mixed, axis=0)).all())
     return Addresses(np.frombuffer(content, np.uint8).reshape(-1, 20))
 
 

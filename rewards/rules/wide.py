@@ -154,8 +154,8 @@ class Wide(NDArrayOperatorsMixin):
         given = Wide.of(values)
         width = max(len(given.limbs), len(self.limbs))
         self.limbs = self.widened(width)
-        for limb, values in zip(self.limbs, given.widened(width), strict=True):
-            limb[rows] = values
+        for limb, other in zip(self.limbs, given.widened(width), strict=True):
+            limb[rows] = other
 
     def take(self, rows: NDArray[np.int64]) -> Wide:
         """Return some of the rows, in any order."""

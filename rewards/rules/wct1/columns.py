@@ -256,12 +256,17 @@ def ledger_columns(ledger: Mapping[Address, Account]) -> LedgerColumns:
 def sums_by_address(addresses: Addresses, amounts: Wide) -> tuple[Addresses, Wide]:
     """Return the different addresses that have an amount in order, and the sum of each."""
     order = addresses.order()
-    order = order[np.take((amounts != 0), order)]
+    order = order[np.take(amounts != 0, order)]
     if not len(order):
         return addresses[order], amounts[order]
     ordered = addresses[order]
     starts = np.flatnonzero(ordered.is_new())
-    return ordered[starts], amounts[order].sums_from(starts)
+    bounds = np.append(starts, len(order))
+    parts = []
+    for some in blocks(len(starts)):
+        rows = slice(bounds[some.start], bounds[some.stop])
+        parts.append(stored(amounts[order[rows]].sums_from(starts[some] - rows.start)))
+    return ordered[starts], Wide.of(joined(parts))
 
 
 def union(columns: Sequence[Addresses]) -> tuple[Addresses, list[NDArray[np.int64]]]:
