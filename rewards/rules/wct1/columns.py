@@ -71,51 +71,48 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
     ]
     member_of = np.array([pools_of(name, policy) for name, _ in tiers])
     exponents = (policy.eligible_exponent, policy.certified_exponent)
-    actives, cases = [], []
-    weights: tuple[list[Wide], list[Wide]] = ([], [])
-    for rows in blocks(len(wallets)):
-        part = wallets[rows]
-        active = activity(part, policy)
+
+    def weigh(rows: slice) -> tuple[Any, ...]:
+        """Return activity, case and both weights of a block of wallets."""
+        some = wallets[rows]
+        active = activity(some, policy)
         case = (
             is_over(active, policy)
-            + np.int8(2) * may_be_certified(part, policy)
-            + np.int8(4) * may_be_eligible(part, policy)
+            + np.int8(2) * may_be_certified(some, policy)
+            + np.int8(4) * may_be_eligible(some, policy)
         )
-        m = measure(active, part.ux_score, policy)
+        m = measure(active, some.ux_score, policy)
+        weights = []
         for pool, exponent in enumerate(exponents):
             members = np.flatnonzero(member_of[case, pool])
-            weighted = Wide.zeros(len(part))
+            weighted = Wide.zeros(len(some))
             # A root is one of Python's integers; without a root nothing is.
             given = m[members] if exponent[1] == 1 else m[members].exact()
             weighted[members] = curve(given, exponent, policy)
-            weights[pool].append(stored(weighted))
-        actives.append(stored(active))
-        cases.append(case)
-    weight_eligible, weight_certified = (stored(joined_integers(parts)) for parts in weights)
+            weights.append(stored(weighted))
+        return stored(active), case, *weights
+
+    parts = [weigh(rows) for rows in blocks(len(wallets))] or [(np.zeros(0, np.int8),) * 4]
+    actives, case, weight_eligible, weight_certified = map(joined, zip(*parts, strict=True))
+    del parts
     eligible = apportion(pools.wallets_eligible, weight_eligible, policy.share_cap)
     certified = apportion(pools.wallets_certified, weight_certified, policy.share_cap)
-    case = np.concatenate([*cases, np.zeros(0, np.int8)])
     results = ColumnTable(
         WalletResult,
         {
             "wallet_id": wallets.wallet_id,
             "payout_address": wallets.payout_address,
-            "activity": joined_integers(actives),
+            "activity": actives,
             "tier": Words(case, [name for name, _ in tiers]),
             "reason": Words(case, [reason for _, reason in tiers]),
-            "weight_eligible": weight_eligible,
-            "weight_certified": weight_certified,
+            "weight_eligible": stored(weight_eligible),
+            "weight_certified": stored(weight_certified),
             "amount_eligible": stored(eligible.amounts),
             "amount_certified": stored(certified.amounts),
             "amount": stored(eligible.amounts + certified.amounts),
         },
     )
     return WalletPools(results, eligible, certified)
-
-
-def joined_integers(parts: Sequence[Any]) -> Any:
-    """Return parts of a column of integers below one another; a column without rows of none."""
-    return joined(parts or [np.zeros(0, np.int8)])
 
 
 def apportion(pool: int, weights: Any, cap: int | None) -> Apportionment:
@@ -146,11 +143,13 @@ def apportion(pool: int, weights: Any, cap: int | None) -> Apportionment:
     if not len(members):
         return Apportionment(amounts, cap_amount, tuple(rounds), rest_pool, 0, 0, None)
     total = weights[members].sum()
-    floors, keys = [], []
-    for rows in blocks(len(members)):
-        quotients, remainders = share(rest_pool, weights[members[rows]], total)
-        floors.append(stored(quotients))
-        keys.append(remainders.leading(total))
+
+    def divide(rows: slice) -> tuple[Any, NDArray[np.int64]]:
+        """Return the floors of a block of members, and the leading bits of the remainders."""
+        floors, remainders = share(rest_pool, weights[members[rows]], total)
+        return stored(floors), remainders.leading(total)
+
+    floors, keys = zip(*[divide(rows) for rows in blocks(len(members))], strict=True)
     amounts[members] = joined(floors)
     left = rest_pool - amounts[members].sum()
     last = None
@@ -203,8 +202,8 @@ def allocate(
         column[places[source][start:stop] - rows.start] = values[start:stop]
         return column
 
-    parts = []
-    for rows in blocks(len(accounts)):
+    def entries(rows: slice) -> dict[str, Any]:
+        """Return the columns of a block of accounts, without those that have nothing."""
         own: dict[str, Any] = {
             "account": accounts[rows],
             "previous_cumulative": spread(1, before.cumulative, rows),
@@ -221,12 +220,12 @@ def allocate(
         own["epoch_amount"] = entry.epoch_amount
         own["cumulative"] = own["previous_cumulative"] + own["epoch_amount"]
         kept = np.flatnonzero((entry.earned != 0) | (entry.owed != 0) | (own["cumulative"] != 0))
-        parts.append(
-            {
-                name: column[kept] if name == "account" else stored(column[kept])
-                for name, column in own.items()
-            }
-        )
+        return {
+            name: column[kept] if name == "account" else stored(column[kept])
+            for name, column in own.items()
+        }
+
+    parts = [entries(rows) for rows in blocks(len(accounts))]
     names = [field.name for field in fields(Allocation)]
     alike = all(same_integers(part["epoch_amount"], part["wallet_amount"]) for part in parts)
     table = {
