@@ -139,7 +139,7 @@ class Wide(NDArrayOperatorsMixin):
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return self.limbs.shape[1]
+        return len(self.limbs[0])
 
     def __getitem__(self, rows: Any) -> Any:  # noqa: ANN401
         """Return some of the rows, or the integer of one."""
