@@ -53,7 +53,7 @@ NEXT_STEP = {
     "OwnableUnauthorizedAccount": "only the token's owner may mint",
     "SafeERC20FailedOperation": "the token {token} refuses the transfer; simulate each payee alone",
     "TooEarly": "it can be activated from {activatableAt} on",
-    "TooFewAttestations": "{threshold} attestations are needed; collect the missing ones",
+    "TooFewAttestations": "attestations needed: {threshold}; collect the missing ones",
     "TotalBelowClaimed": "{claimedTotal} base units are claimed already; the total cannot be less",
     "TransferRestricted": "the token restricts transfers: ask its manager to allow the distributor",
     "Underfunded": "send tokens to the distributor until it holds {required} base units",

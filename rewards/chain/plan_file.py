@@ -35,6 +35,7 @@ from rewards.files.documents import canonical_json
 from rewards.files.grammar import (
     GrammarError,
     choice_of,
+    format_epochs,
     parse_address,
     parse_hash,
     parse_identifier,
@@ -128,6 +129,10 @@ class EpochRange:
 
     first: int
     last: int
+
+    def __str__(self) -> str:
+        """Return the epochs in words."""
+        return format_epochs(self.first, self.last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rewards.audit.explain.derivation import Derivation, PublishedColumn, Step, 
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.words import epoch_and_subject
+from rewards.files.grammar import counted
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
 from rewards.measure.explain import paid_evidence
@@ -143,9 +144,9 @@ def _in_numbers(step: Step) -> list[str]:
         if name not in used or value == name:
             continue
         if isinstance(value, PublishedColumn):
-            shown = f"the {len(value.values):,} values of {value.column} in {value.file}"
+            shown = f"the {counted(len(value.values), 'value')} of {value.column} in {value.file}"
         elif isinstance(value, list) and len(value) > LISTED:
-            shown = f"the {len(value)} values that --json lists"
+            shown = f"the {counted(len(value), 'value')} of --json"
         elif isinstance(value, list):
             shown = ", ".join(map(str, value)) or "none"
         elif value == WAD and not isinstance(value, bool):

@@ -403,7 +403,7 @@ def _show(plan: Plan, verdict: Verdict | None, file: Path) -> None:
         _show_verdict(verdict)
     click.echo(f"action     {plan.action} on chain {plan.chain_id}, {plan.contract.address}")
     if plan.epochs:
-        click.echo(f"epochs     {plan.epochs.first} to {plan.epochs.last}")
+        click.echo(f"settles    {plan.epochs}")
     for name in ("rise", "outstanding", "amount", "claimed", "total"):
         if name in plan.totals:
             symbol = plan.token.symbol if plan.token else "WCT"

@@ -23,6 +23,7 @@ from rewards.cli.sending import (
     yes_option,
 )
 from rewards.cli.sending_words import confirm, show_steps, step_document, words_of
+from rewards.files.grammar import counted
 from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
@@ -142,14 +143,15 @@ def _made(
     address = epoch.distributor
     owed = machine.patiently(lambda: dues(epoch.distribution, address, machine.quorum, LATEST))
     claims = claims_for(epoch.distribution, owed)
-    note(f"  {len(claims)} accounts have {format_wct(sum(d.open for d in owed))} WCT open")
+    accounts = counted(len(claims), "account has", "accounts have")
+    note(f"  {accounts} {format_wct(sum(d.open for d in owed))} WCT open")
     good, blocked = [], []
     for start in range(0, len(claims), CLAIMS_PER_CALL):
         batch = claims[start : start + CLAIMS_PER_CALL]
         passed, refused = _sifted(machine, epoch, batch, sender)
         good += passed
         blocked += refused
-        note(f"  simulated {start + len(batch)} of {len(claims)} claims")
+        note(f"  simulated {start + len(batch)} of {counted(len(claims), 'claim')}")
     if not good:
         return None, blocked
     open_of = {due.account: due.open for due in owed}

@@ -14,6 +14,7 @@ from rewards.cli.places import Place
 from rewards.cli.sending import journal_option, machine_for, read_plan, reading_machine
 from rewards.cli.sending_words import step_document
 from rewards.errors import Finding, InvalidInput
+from rewards.files.grammar import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +140,8 @@ def _show(place: Place, standings: Sequence[Standing], steps: Sequence[Step]) ->
     if shown:
         click.echo(f"Transactions, by {place.journal}")
     if len(shown) < len(steps):
-        click.echo(f"  {len(steps) - len(shown)} earlier ones are final; --json holds them all")
+        left_out = counted(len(steps) - len(shown), "earlier one is", "earlier ones are")
+        click.echo(f"  {left_out} final; --json holds them all")
     for step in shown:
         _show_step(step)
     if not standings and not steps:

@@ -16,6 +16,7 @@ from rewards.cli.checks import report_on
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, show_findings
 from rewards.cli.epochs import Located, locate, require_season, season_option
 from rewards.errors import FindingsError
+from rewards.files.grammar import counted
 from rewards.files.published import PublishedEpoch
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ def command(
         results[0] if out is not None else {"ok": good, "epochs": results},
         as_json=as_json,
         text=lambda: click.echo(
-            f"verified: {len(epochs)} epoch{'s' if len(epochs) > 1 else ''}, every byte"
-            if good
-            else "NOT verified"
+            f"verified: {counted(len(epochs), 'epoch')}, every byte" if good else "NOT verified"
         ),
     )
     sys.exit(0 if good else EXIT_FOUND)

@@ -9,6 +9,7 @@ from rewards.audit.verify import verify_epoch
 from rewards.chain.attestation import Attestation, Statement, is_signed, is_signed_by_key
 from rewards.chain.distributor import Distributor, PendingState, Proposal, ProposalStatus, Role
 from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.files.grammar import counted
 from rewards.settling.history import FindPredecessor, History, base_findings, trace
 from rewards.settling.onchain import Contract, read_contract
 
@@ -240,7 +241,8 @@ def _count(
         if not found:
             good.add(one.attester)
     if len(good) < threshold:
-        few = f"are too few: {len(good)} good ones, {threshold} are needed"
+        needed = counted(threshold, "is", "are")
+        few = f"are too few: {counted(len(good), 'good one')}, {needed} needed"
         findings.append(Finding("attestations", few, "collect the missing ones"))
     return Counted(tuple(sorted(good)), threshold, tuple(findings))
 

@@ -37,7 +37,7 @@ from rewards.chain.plan_file import (
 from rewards.chain.sending.movements import RECEIVED, Received
 from rewards.chain.simulation import Simulation
 from rewards.errors import CheckFailed, Finding, InvalidInput
-from rewards.files.grammar import GrammarError, format_time, parse_address, parse_boolean
+from rewards.files.grammar import GrammarError, counted, format_time, parse_address, parse_boolean
 from rewards.files.grammar import parse_integer as parse_number
 from rewards.files.outputs import MANIFEST, format_wct
 from rewards.merkle.keccak import keccak256
@@ -267,7 +267,8 @@ class Planner:
         self.verdict.expect(
             "owed",
             bool(owed),
-            f"{len(owed)} accounts are owed {format_wct(sum(gate.due.values()))} WCT",
+            f"{counted(len(owed), 'account is', 'accounts are')} owed "
+            f"{format_wct(sum(gate.due.values()))} WCT",
             "everybody has claimed",
         )
         self.verdict.require_ok()
@@ -282,7 +283,7 @@ class Planner:
             Finding(f"simulated: {t.what}", t.problem, "leave it out; ask the payee")
             for t in ran.troubles
         ]
-        good = f"{ran.claims} claims pay {format_wct(ran.paid)} WCT"
+        good = f"{counted(ran.claims, 'claim pays', 'claims pay')} {format_wct(ran.paid)} WCT"
         self.verdict.found("simulation", findings, good)
         self.verdict.require_ok()
         calls = []

@@ -300,7 +300,7 @@ def test_deployment__has_neither_callee_nor_function() -> None:
     ("document", "said"),
     [
         (deployment(None, b"\x60\x00"), "creates no EpochDistributor of this version"),
-        (deployment(None, CREATION + b"\0"), "has 1 bytes after the arguments"),
+        (deployment(None, CREATION + b"\0"), "has 1 byte after the arguments"),
         (deployment(PROXY, bytes(32) + b"\x60" + CREATION), "creates no EpochDistributor"),
         (deployment(PROXY, b"\1" * 32 + CREATION), "which is not the contract"),
         (deployment(DISTRIBUTOR, CREATION), "calls neither nobody nor the deployment proxy"),

@@ -20,6 +20,7 @@ from rewards.chain.sending.goals import Reached
 from rewards.chain.sending.reasons import NotYet, Reason, Stopped
 from rewards.chain.steps import State, Variant, variant_body
 from rewards.errors import CheckFailed, Finding
+from rewards.files.grammar import counted
 from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
@@ -288,7 +289,8 @@ class SafeWatch:
         events = quorum.agreed("events of the Safe", lambda node: self._events(node, since, block))
         if len(events) != used - before:
             raise NotYet(
-                Reason.ENDPOINT_LAGS, f"{len(events)} of {used - before} executions are told"
+                Reason.ENDPOINT_LAGS,
+                f"{len(events)} of {counted(used - before, 'execution')} are told",
             )
         ours = [event for event in events if _hash_in(event) == self.safe_tx_hash]
         if not ours:
