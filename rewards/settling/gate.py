@@ -523,7 +523,7 @@ class ProposalGate:
         self.verdict.found(
             name,
             findings,
-            f"{counted(ran.claims, 'claim')} after proposal and activation, run by {ran.by} at "
+            f"{counted(ran.claims, 'claim')} after proposal and activation, {ran.words} at "
             f"{format_time(simulation.timestamp)}: {format_wct(ran.paid)} {self.token.symbol} paid",
         )
 
@@ -544,4 +544,4 @@ class ProposalGate:
         activation = distributor.activate(self.proposal.epoch, self.proposal.attempt)
         steps.append(Step("activate", activated, sender, activation))
         claimed = max(activated + 1, settings.claims_paused_until)
-        return Simulation(self.sight.first, self.sight.block.number, steps, claimed, sender)
+        return Simulation(self.sight.endpoints, self.sight.block.number, steps, claimed, sender)

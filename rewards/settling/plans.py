@@ -275,7 +275,7 @@ class Planner:
         now = self.sight.block.timestamp + 1
         opens = max(now, contract.settings.claims_paused_until)
         number, sender = self.sight.block.number, gate.request.sender
-        simulation = Simulation(self.sight.first, number, (), opens, sender)
+        simulation = Simulation(self.sight.endpoints, number, (), opens, sender)
         distributor = Distributor(self.sight.first, self.address)
         report = self.sight.reporter("claims simulated")
         ran = simulation.run(distributor, manifest.epoch, owed, gate.due, report)
@@ -283,7 +283,8 @@ class Planner:
             Finding(f"simulated: {t.what}", t.problem, "leave it out; ask the payee")
             for t in ran.troubles
         ]
-        good = f"{counted(ran.claims, 'claim pays', 'claims pay')} {format_wct(ran.paid)} WCT"
+        pay = counted(ran.claims, "claim pays", "claims pay")
+        good = f"{pay} {format_wct(ran.paid)} WCT, {ran.words}"
         self.verdict.found("simulation", findings, good)
         self.verdict.require_ok()
         calls = []
