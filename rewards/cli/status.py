@@ -64,7 +64,7 @@ def command(plans: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - 
     steps = _steps(place)
     manifests = _manifests(place)
     chain = _ask(place, manifests, options["urls"]) if options["urls"] else {}
-    standings = [_standing(manifest, steps, chain) for manifest in manifests]
+    standings = _standings(manifests, steps, chain)
     document = {
         "ok": True,
         "journal": str(place.journal) if place.journal.exists() else None,
@@ -113,6 +113,19 @@ def _ask(
                 lambda m=machine, a=address, b=block: read_contract(m.quorum, a, b)  # type: ignore[misc]
             )
     return found
+
+
+def _standings(
+    manifests: Sequence[Manifest], steps: Sequence[Step], chain: dict[tuple[int, str], OnChain]
+) -> list[Standing]:
+    from rewards.chain.sending.standing import settled_together
+
+    of_contract: dict[tuple[int, str], list[Standing]] = {}
+    for manifest in manifests:
+        where = (manifest.chain_id, manifest.distributor)
+        of_contract.setdefault(where, []).append(_standing(manifest, steps, chain))
+    found = [one for standings in of_contract.values() for one in settled_together(standings)]
+    return sorted(found, key=lambda standing: standing.epoch)
 
 
 def _standing(
