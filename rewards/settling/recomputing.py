@@ -41,6 +41,15 @@ class Recomputed:
     reports: list[CheckReport] = field(default_factory=list)
     alone: list[int] = field(default_factory=list)
 
+    @property
+    def blocking(self) -> list[Finding]:
+        """The findings that block an epoch, as errors."""
+        return [
+            replace(as_error(finding, one.epoch), remedy=REMEDY)
+            for one in self.reports
+            for finding in one.blocking
+        ]
+
 
 def recompute(
     history: History, reviewer: Reviewer | None, report: Callable[[int], None] = lambda _: None
@@ -87,11 +96,7 @@ def _recompute(
 
 def expect_unblocked(verdict: Verdict, name: str, made: Recomputed) -> None:
     """Record that no finding blocks an epoch, and tell whoever signs by which waivers."""
-    blocking = [
-        replace(as_error(finding, one.epoch), remedy=REMEDY)
-        for one in made.reports
-        for finding in one.blocking
-    ]
+    blocking = made.blocking
     verdict.found(name, blocking, counts_text(*made.reports), shown=len(blocking))
     verdict.notes += [
         f"epoch {one.epoch}: {waiver.check} of {waiver.subject} is waived by {waiver.approver}: "
