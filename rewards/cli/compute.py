@@ -15,6 +15,7 @@ from rewards.errors import Finding, InvalidInput
 from rewards.files.carried import require_carried
 from rewards.files.epoch import ComputedEpoch, compute_folder, publish_epoch
 from rewards.files.outputs import MANIFEST, format_wct, manifest_hash
+from rewards.files.season import Season
 from rewards.rules.records import sum_of
 
 if TYPE_CHECKING:
@@ -52,14 +53,15 @@ def command(
     Inside a season nothing needs to be named: the next epoch is computed from inputs/NNNNNN on top
     of the last published one. OUT appears whole or not at all and is never overwritten; if it is
     there with the same bytes, all is well. A check that blocks (limits in the season's checks.toml)
-    keeps it from being published, unless the season's waivers.toml lets the finding pass.
+    keeps it from being published, unless the season's waivers.toml lets the finding pass. Folders
+    that are named and lie in a season are held against its files too, and its carried/.
 
     \b
     Examples:
       rewards compute inputs --out out --previous ../000122/out
       rewards compute --season my-season
     """
-    season = None
+    season: Season | None
     if inputs is None:
         if out or previous:
             raise click.UsageError("name INPUTS too, or leave the folders to the season")
@@ -77,6 +79,8 @@ def command(
         raise click.UsageError("say where to publish: --out OUT")
     elif season_folder or epoch:
         raise click.UsageError("--season and --epoch go without INPUTS")
+    else:
+        season = _season_of(inputs, out)
     reviewer = reviewer_for(
         previous, season=season.root if season else None, checks=checks_file, waivers=waivers_file
     )
@@ -92,6 +96,24 @@ def command(
         as_json=as_json,
         text=lambda: _show(computed, report, summary),
     )
+
+
+def _season_of(inputs: Path, out: Path) -> Season | None:
+    """Return the season that folders named by hand lie in: what it asks for holds all the same.
+
+    Raises:
+        InvalidInput: They lie in two, which may ask for different things.
+    """
+    there, here = Season.around(inputs), Season.around(out)
+    if there and here and there.root.resolve() != here.root.resolve():
+        raise InvalidInput(
+            Finding(
+                str(out),
+                f"lies in the season {here.root}, the inputs in {there.root}",
+                "publish it in the season of its inputs, or outside of both",
+            )
+        )
+    return there or here
 
 
 def _summary(epoch: ComputedEpoch, out: Path, *, fresh: bool) -> dict[str, Any]:

@@ -122,11 +122,11 @@ def _verify(
         if urls:
             findings = _verify_on_chain(published, urls, result, quiet=quiet)
         if asked.files and not findings:
-            counted = asked.count(published, urls)
-            result["attestations"] = counted.as_json()
-            findings = list(counted.findings)
+            attested = asked.count(published, urls)
+            result["attestations"] = attested.as_json()
+            findings = list(attested.findings)
             if not quiet:
-                note(f"  attested by {', '.join(counted.good) or 'nobody'}")
+                note(f"  attested by {', '.join(attested.good) or 'nobody'}")
     result |= {"ok": not findings, "findings": [finding.as_json() for finding in findings]}
     if not quiet and findings:
         note(f"{epoch.folder}: NOT verified")
