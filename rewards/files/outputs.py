@@ -139,10 +139,12 @@ def render_epoch(
     opening: Opening | None,
     result: EpochResult,
     review: ReviewDocuments | None = None,
+    measurement: Mapping[str, Any] | None = None,
 ) -> tuple[Mapping[str, Any], Distribution | LargeDistribution | None]:
     """Return the bytes of every file of the published folder, and the distribution.
 
-    What checks found is published with it only where a season asks for checks.
+    What checks found is published with it only where a season asks for checks, how the scores were
+    measured only where that is known.
 
     Raises:
         InvariantBroken: A conservation identity does not hold; nothing is published then.
@@ -173,7 +175,7 @@ def render_epoch(
         files[DISTRIBUTION] = canonical_json(openzeppelin_dump(distribution))
     if review:
         files[FINDINGS] = review.findings
-    manifest = partial(_manifest, inputs, opening, result, distribution, files, review)
+    manifest = partial(_manifest, inputs, opening, result, distribution, files, review, measurement)
     return EpochFiles(files, manifest), distribution
 
 
@@ -249,6 +251,7 @@ def _manifest(
     distribution: Distribution | LargeDistribution | None,
     files: Mapping[str, Content],
     review: ReviewDocuments | None,
+    measurement: Mapping[str, Any] | None,
 ) -> bytes:
     header, settlement = inputs.header, inputs.settlement
     document: dict[str, Any] = {
@@ -290,6 +293,8 @@ def _manifest(
         document["supersedes"] = {"manifest_hash": header.supersedes, "reason": header.reason}
     if review:
         document |= {"checks": review.checks, "waivers": review.waivers}
+    if measurement:
+        document["measurement"] = measurement
     document["digest"] = manifest_digest(document)
     return canonical_json(document)
 

@@ -128,13 +128,21 @@ class NodeEvidence:
             for row in self.lost
         ]
         if self.override:
-            shown += [
-                "not the measurement but an override was published",
-                f"    by {self.override['approved_by']}: {self.override['reason']}",
-                f"    published {_score_text(self.override['published'])}",
-                f"    measured  {_score_text(self.override['measured'])}",
-            ]
+            shown += override_lines(self.override)
         return [printable(line) for line in shown]
+
+
+def override_lines(override: Mapping[str, Any]) -> list[str]:
+    """Return the record of an override as lines for a person."""
+    return [
+        printable(line)
+        for line in (
+            "not the measurement but an override was published",
+            f"    by {override['approved_by']}: {override['reason']}",
+            f"    published {_score_text(override['published'])}",
+            f"    measured  {_score_text(override['measured'])}",
+        )
+    ]
 
 
 def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
