@@ -27,7 +27,8 @@ from rewards.chain.distributor import (
     Role,
 )
 from rewards.chain.endpoint import Call
-from rewards.chain.plan_file import PROXY, created_by_proxy
+from rewards.chain.plan import PROXY
+from rewards.chain.plan_file import created_by_proxy
 from rewards.errors import Finding, InvalidInput
 from rewards.files.documents import canonical_json
 from rewards.files.grammar import GrammarError, counted, parse_address, parse_decimal, parse_hash

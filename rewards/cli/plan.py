@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from rewards.audit.checks.reviewer import Reviewer
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Endpoint
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.settling.gate import Request
     from rewards.settling.history import FindPredecessor
     from rewards.settling.plans import Made, Planner
     from rewards.settling.verdict import Verdict
     from rewards.targets.target import Terms
 
-# As the constants of rewards.chain.plan_file, which is loaded only when the command runs.
+# As the constants of rewards.chain.plan, which is loaded only when the command runs.
 ACTIONS = (
     "propose",
     "activate",
@@ -135,6 +135,8 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
       rewards plan 124 --action propose --sender 0x… --rpc URL --rpc URL --out propose-124.json
       rewards plan --action veto --reason "wrong scores" --rpc URL --out veto.json
     """
+    from rewards.chain.plan_file import plan_bytes
+
     asked = Asked(options)
     asked.require_sensible()
     verdict: Verdict | None = None
@@ -146,7 +148,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
         except _Refused as refused:
             _show_refusal(refused, as_json=options["as_json"])
             sys.exit(EXIT_FOUND)
-    content = made.plan.to_bytes()
+    content = plan_bytes(made.plan)
     write_new(options["file"], content)
     document = {
         "ok": True,

@@ -14,7 +14,7 @@ from rewards.files.outputs import format_wct
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.steps import Step
 
 MONEY = ("rise", "amount", "claimed", "epoch_amount", "total", "cumulative_total")

@@ -11,7 +11,7 @@ import click
 from rewards.cli.console import answer, json_option, note, print_table
 from rewards.cli.epochs import season_option
 from rewards.cli.places import Place
-from rewards.cli.sending import journal_option, machine_for, read_plan, reading_machine
+from rewards.cli.sending import journal_option, machine_for, reading_machine
 from rewards.cli.sending_words import step_document
 from rewards.errors import Finding, InvalidInput
 from rewards.files.grammar import counted
@@ -190,6 +190,7 @@ def _backup(place: Place, target: Path) -> None:
 
 
 def _recover(place: Place, plans: Sequence[Path], options: dict[str, Any]) -> None:
+    from rewards.chain.plan_file import read_plan
     from rewards.chain.sending.recovery import recover
     from rewards.chain.sending.submitting import Submission
     from rewards.cli.sending import repeat_of

@@ -24,7 +24,7 @@ from rewards.chain.distributor import (
 )
 from rewards.chain.errors import Reverted
 from rewards.chain.op_stack import fee_beside_execution
-from rewards.chain.plan_file import (
+from rewards.chain.plan import (
     CHANGES,
     EPOCH_DISTRIBUTOR,
     Caps,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rewards.chain.endpoint import Endpoint
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.files.published import PublishedEpoch
     from rewards.targets.settling import Settling
     from rewards.targets.target import ClaimCall, Terms

@@ -13,7 +13,8 @@ from rewards.chain.contract import DISTRIBUTOR, interface
 from rewards.chain.deployment import Deployment, deploy_toml
 from rewards.chain.distributor import Distributor, Role
 from rewards.chain.network import JsonRpc
-from rewards.chain.plan_file import EpochRange, Plan
+from rewards.chain.plan import EpochRange
+from rewards.chain.plan_file import parse_plan
 from rewards.chain.sender import Sender
 from rewards.errors import CheckFailed, InvalidInput
 from rewards.files.inputs import canonical_inputs, read_inputs
@@ -340,7 +341,7 @@ def deploy_successor(world: World, season: Path, keeper: Keeper, initial_epoch: 
     place = ("--config", file, "--rpc", keeper.node.url, "--season", season)
     plan = keeper.path("deploy.json")
     run("deploy", *place, "--sender", world.me, "--plan", plan)
-    keeper.send(Plan.from_bytes(plan.read_bytes()))
+    keeper.send(parse_plan(plan.read_bytes()))
     run("deploy", *place)
 
 

@@ -19,7 +19,7 @@ from rewards.merkle.keccak import keccak256, to_checksum
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
 
 SAFE_TX_FORMAT = "wct-safe-tx-1"
 BATCH_VERSION = "1.0"

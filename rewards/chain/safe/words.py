@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rewards.chain.plan_file import DEPLOY, EPOCH_DISTRIBUTOR, PROXY, constructor_arguments
+from rewards.chain.plan import DEPLOY, EPOCH_DISTRIBUTOR, PROXY
+from rewards.chain.plan_file import constructor_arguments
 from rewards.chain.safe.calldata import Argument
 from rewards.files.grammar import counted
 from rewards.merkle.keccak import to_checksum
@@ -12,7 +13,7 @@ from rewards.merkle.keccak import to_checksum
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rewards.chain.plan_file import Plan, PlannedCall
+    from rewards.chain.plan import Plan, PlannedCall
 
 AMOUNTS = {
     "amount",

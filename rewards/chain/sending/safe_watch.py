@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rewards.chain.endpoint import Block
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.chain.safe.hashes import SafeTx
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.machine import Machine
