@@ -144,14 +144,9 @@ class JsonRpc(Endpoint):
         progress: Callable[[int], None] | None = None,
     ) -> list[bytes]:
         """Return what many calls would return, asked in batches."""
-        returned: list[bytes] = []
-        for start in range(0, len(calls), BATCH):
-            chunk = calls[start : start + BATCH]
-            requested = [("eth_call", (_request(call, None), _tag(at))) for call in chunk]
-            returned += [self._content("eth_call", answer) for answer in self._ask_many(requested)]
-            if progress:
-                progress(len(chunk))
-        return returned
+        return self._contents(
+            "eth_call", [(_request(one, None), _tag(at)) for one in calls], progress
+        )
 
     def codes(
         self,
@@ -160,14 +155,18 @@ class JsonRpc(Endpoint):
         progress: Callable[[int], None] | None = None,
     ) -> list[bytes]:
         """Return the code at many addresses, asked in batches."""
-        found: list[bytes] = []
-        for start in range(0, len(addresses), BATCH):
-            chunk = addresses[start : start + BATCH]
-            requested = [("eth_getCode", (address, _tag(at))) for address in chunk]
-            found += [self._content("eth_getCode", answer) for answer in self._ask_many(requested)]
+        return self._contents("eth_getCode", [(one, _tag(at)) for one in addresses], progress)
+
+    def _contents(
+        self, method: str, parameters: Sequence[object], progress: Callable[[int], None] | None
+    ) -> list[bytes]:
+        returned: list[bytes] = []
+        for start in range(0, len(parameters), BATCH):
+            requested = [(method, some) for some in parameters[start : start + BATCH]]
+            returned += [self._content(method, answer) for answer in self._ask_many(requested)]
             if progress:
-                progress(len(chunk))
-        return found
+                progress(len(requested))
+        return returned
 
     def storage(self, address: str, slot: int, at: int) -> int | None:
         """Return a word of a contract's storage; None where the node does not have the method."""

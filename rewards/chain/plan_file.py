@@ -68,21 +68,10 @@ if TYPE_CHECKING:
 
 PLAN_LIMIT = 64 * 2**20
 """Bytes of the largest plan that is read: 15,000 claims with their proofs take about 36 MiB."""
-_ALIKE = (
-    "activate",
-    "cancel",
-    "pause",
-    "propose",
-    "retire",
-    "schedule",
-    "sweep",
-    "unpause",
-    "veto",
-)
 FUNCTIONS = {
+    **{action: (action,) for action in ACTIONS if action not in (DEPLOY, "fund")},
     "claim_many": ("claim", "claimMany"),
     "configure": CHANGES,
-    **{action: (action,) for action in _ALIKE},
 }
 """What each action calls on an EpochDistributor; `fund` calls the token."""
 RECEIVERS = {

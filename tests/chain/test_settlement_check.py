@@ -224,7 +224,7 @@ def test_endpoints_that_disagree__are_named(settled: Settled) -> None:
         return replace(true.block(tag), hash="0x" + "00" * 32)
 
     _, findings = settled.check(true, lie(true, block=forked))
-    assert columns(findings) == {"block hash"}
+    assert columns(findings) == {f"hash of block {true.block().number}"}
 
 
 def test_wrong_chain__is_a_finding_of_that_endpoint(settled: Settled) -> None:
