@@ -37,7 +37,14 @@ from rewards.chain.plan import (
 from rewards.chain.sending.movements import RECEIVED, Received
 from rewards.chain.simulation import Simulation
 from rewards.errors import CheckFailed, Finding, InvalidInput
-from rewards.files.grammar import GrammarError, counted, format_time, parse_address, parse_boolean
+from rewards.files.grammar import (
+    GrammarError,
+    counted,
+    format_epochs,
+    format_time,
+    parse_address,
+    parse_boolean,
+)
 from rewards.files.grammar import parse_integer as parse_number
 from rewards.files.outputs import MANIFEST, format_wct
 from rewards.merkle.keccak import keccak256
@@ -447,7 +454,7 @@ class Planner:
     def _expect_recomputed(self, history: History, reviewer: Reviewer | None) -> None:
         made = recompute(history, reviewer)
         first, last = history.epochs[0].manifest.epoch, history.last.manifest.epoch
-        good = f"{first} to {last} are recomputed, byte for byte"
+        good = f"{format_epochs(first, last)}: recomputed, byte for byte"
         self.verdict.found("epochs", made.findings, good)
         if not made.findings:
             expect_unblocked(self.verdict, "findings", made)
