@@ -45,7 +45,7 @@ RECORD_LIMIT = 1 << 19
 """Bytes of a record: half of what a manifest may have."""
 NUMBERS = ("uptime_seconds", "response_time_us", "requests")
 OTHER_SCORES = (
-    "compute from what was measured, with `rewards measure --overrides` for a score that somebody "
+    "compute from what was measured, with `measure nodes --overrides` for a score that somebody "
     "answers for; or take the measured folder away"
 )
 

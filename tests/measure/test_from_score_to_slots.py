@@ -28,6 +28,7 @@ from rewards.sample.story import KESTREL_EU, KESTREL_US, MERIDIAN, MISTRAL, MONS
 from rewards.sample.telemetry import NODE_FILES, write_probes
 from rewards.settling.history import History
 from rewards.settling.recomputing import recompute
+from rewards.settling.restate import restate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -333,6 +334,21 @@ def test_named_by_hand_the_measurement_is_recorded_alike(
     out = tmp_path / "out"
     invoke(compute.command, str(inputs), "--out", str(out), "--measured", str(measured))
     assert (out / "manifest.json").read_bytes() == (alone / "manifest.json").read_bytes()
+
+
+def test_a_restated_epoch_records_it_too(alone: Path, season: Season) -> None:
+    nodes = season.inputs(1) / "nodes.csv"
+    lines = nodes.read_text().splitlines()
+    lines[1] = lines[1].replace(lines[1].split(",")[1], sample_address("another"))
+    nodes.write_text("\n".join(lines) + "\n")
+    (restated,) = restate(season, 1, "a wrong payout address")
+    manifest = PublishedEpoch(season.epoch(1)).manifest
+    assert (manifest.hash, manifest.document["supersedes"]["manifest_hash"]) == (
+        restated.new_hash,
+        PublishedEpoch(alone).manifest.hash,
+    )
+    record = PublishedEpoch(alone).manifest.document["measurement"]
+    assert manifest.document["measurement"] == record
 
 
 def test_other_scores_than_were_measured_are_not_computed(season: Season) -> None:
