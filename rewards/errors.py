@@ -3,6 +3,7 @@
 RewardsError
 ├── InvalidInput      wrong usage or wrong input: findings, all together      exit 2
 ├── CheckFailed       a check found something: mismatch, finding, refusal     exit 1
+├── Refused           a contract on the chain refuses                         exit 1
 ├── ChainError        the chain or its endpoint                               exit 3
 └── InvariantBroken   our own fault; never caught, never excused              traceback
 """
@@ -84,8 +85,12 @@ class CheckFailed(FindingsError):  # noqa: N818
     """A check came to a negative result; `findings` says where."""
 
 
+class Refused(RewardsError):  # noqa: N818
+    """A contract on the chain refuses what it is asked; the endpoint did its part."""
+
+
 class ChainError(RewardsError):
-    """The chain, the contract on it or its endpoint does not do what is needed."""
+    """The chain or its endpoint does not do what is needed."""
 
 
 class InvariantBroken(Exception):  # noqa: N818

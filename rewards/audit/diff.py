@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.audit.svg import Bar, bars, signed_wct
 from rewards.errors import Finding, InvalidInput
 from rewards.files.csv_tables import read_columns_of
+from rewards.files.grammar import counted
 from rewards.files.outputs import ALLOCATIONS_CSV, MANIFEST
 from rewards.merkle.keccak import to_checksum
 
@@ -146,7 +147,7 @@ def plot_moves(difference: EpochDiff, top: int) -> bytes:
             Bar(f"{_short(row.account)} {row.kind}", row.delta, signed_wct(row.delta))
             for row in moves
         ],
-        f"WCT, the {len(moves)} largest moves of {len(difference.accounts)}",
+        f"WCT, the {counted(len(moves), 'largest move')} of {len(difference.accounts)}",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rewards.audit.checks.recorded import is_recorded, recorded_reviewer, review_published
 from rewards.audit.checks.review import as_error
+from rewards.audit.measurement import recorded_again
 from rewards.errors import CheckFailed, Finding, InvalidInput, InvariantBroken
 from rewards.files.epoch import compute
 from rewards.files.folder import open_regular, walk_files
@@ -91,7 +92,10 @@ def verification(
         opening = published.own_opening()
         checked = check_inputs(read_inputs(folder / INPUTS_FOLDER), opening)
         closing = begun(predecessor.closing) if predecessor and not findings else None
-        expected = compute(checked, opening, reviewer)
+        recorder = recorded_again(published.manifest)
+        expected = compute(checked, opening, reviewer, recorder)
+    except CheckFailed as error:
+        return Verification([*altered, *findings, *error.findings])
     except (InvalidInput, InvariantBroken) as error:
         return Verification([*altered, *findings, *_as_findings(error)])
     different = _byte_findings(published, expected.files)

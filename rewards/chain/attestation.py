@@ -13,7 +13,7 @@ from rewards.chain.contract import encode
 from rewards.chain.distributor import Proposal
 from rewards.chain.endpoint import Call
 from rewards.chain.errors import Reverted
-from rewards.chain.plan_file import parse_lower_address
+from rewards.chain.safe.fields import parse_lower_address
 from rewards.errors import Finding, InvalidInput, InvariantBroken
 from rewards.files.documents import canonical_json, parse_json
 from rewards.files.grammar import GrammarError, parse_hash, parse_integer

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rewards.chain.contract import DISTRIBUTOR, interface
+from rewards.files.grammar import counted
 from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def code_difference(code: bytes, name: str = DISTRIBUTOR) -> str | None:
     if not code:
         return "there is no code"
     if len(code) != len(expected):
-        return f"the code has {len(code)} bytes, {name} has {len(expected)}"
+        return f"the code has {counted(len(code), 'byte')}, {name} has {len(expected)}"
     ranges = list(_immutables(name))
     if _masked(code, ranges) == _masked(expected, ranges):
         return None

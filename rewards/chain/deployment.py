@@ -27,10 +27,11 @@ from rewards.chain.distributor import (
     Role,
 )
 from rewards.chain.endpoint import Call
-from rewards.chain.plan_file import PROXY, created_by_proxy
+from rewards.chain.plan import PROXY
+from rewards.chain.plan_file import created_by_proxy
 from rewards.errors import Finding, InvalidInput
 from rewards.files.documents import canonical_json
-from rewards.files.grammar import GrammarError, parse_address, parse_decimal, parse_hash
+from rewards.files.grammar import GrammarError, counted, parse_address, parse_decimal, parse_hash
 from rewards.files.outputs import format_wct
 from rewards.files.toml_documents import Document, canonical_toml
 from rewards.merkle.keccak import keccak256
@@ -153,7 +154,7 @@ def _judge(document: Document, config: Config) -> None:
     if config.change_delay < config.minimum_delay:
         document.find("change_delay", config.change_delay, "is less than minimum_delay", "raise it")
     if config.threshold > len(config.attesters):
-        many = f"is more than the {len(config.attesters)} attesters"
+        many = f"is more than the {counted(len(config.attesters), 'attester')}"
         document.find("threshold", config.threshold, many, "lower it, or name more attesters")
     for key in ("cap_burst", "cap_per_day"):
         if getattr(config, key) >= AMOUNT_LIMIT:

@@ -1,8 +1,9 @@
 """What the chain refuses, in words: each error of the contracts with its numbers and a next step.
 
+Refused
+└── Reverted            the contract refuses, and says why; or its code failed
 ChainError
 ├── EndpointTrouble     no usable answer from the endpoint
-├── Reverted            the contract refuses, and says why
 ├── NotConfirmed        a transaction was handed in, and what became of it is not known
 ├── InsufficientFunds   the sender cannot pay for the gas
 └── WrongChain          the endpoint serves another chain than the one meant
@@ -14,7 +15,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from rewards.chain.contract import DISTRIBUTOR, TOKEN, decode, interface
-from rewards.errors import ChainError
+from rewards.errors import ChainError, Refused, printable
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ NEXT_STEP = {
     "ERC20InsufficientBalance": "send tokens to {sender} first: it has {balance} base units",
     "ExceedsOutstanding": "{outstanding} base units are outstanding; the leaves sum up to more than"
     " the proposed total: correct it with the next epoch",
+    "Failed": "no contract of ours fails so: check the address, and what code is there",
     "InvalidProof": "take amount and proof of {account} from the distribution of the active epoch",
     "InvalidSentinelProof": "compute the epoch for this chain and this contract: the root is bound"
     " to another chain, contract, epoch or total",
@@ -51,15 +53,18 @@ NEXT_STEP = {
     "NotPayable": "{account} cannot be paid: zero, a precompile, the token or the distributor",
     "NotPending": "look which epoch and attempt are pending now",
     "OwnableUnauthorizedAccount": "only the token's owner may mint",
+    "Revert": "no reason is given: check that this is the contract meant, then its state",
     "SafeERC20FailedOperation": "the token {token} refuses the transfer; simulate each payee alone",
     "TooEarly": "it can be activated from {activatableAt} on",
-    "TooFewAttestations": "{threshold} attestations are needed; collect the missing ones",
+    "TooFewAttestations": "attestations needed: {threshold}; collect the missing ones",
     "TotalBelowClaimed": "{claimedTotal} base units are claimed already; the total cannot be less",
     "TransferRestricted": "the token restricts transfers: ask its manager to allow the distributor",
     "Underfunded": "send tokens to the distributor until it holds {required} base units",
     "WrongAttempt": "propose as attempt {expected}",
     "WrongPreviousEpoch": "epoch {active} was activated last: build the proposal on top of it",
 }
+FAILED = "Failed"
+REASON_LENGTH = 200
 LOOK_IT_UP = "see the error of this name in contracts_abi/src/IEpochDistributor.sol"
 
 
@@ -79,11 +84,12 @@ class WrongChain(ChainError):  # noqa: N818
     """The endpoint serves another chain than the one meant."""
 
 
-class Reverted(ChainError):  # noqa: N818
+class Reverted(Refused):
     """The contract refuses.
 
     Attributes:
-        error: The error's name, e.g. `Underfunded`; `Revert` where the contract gave no reason.
+        error: The error's name, e.g. `Underfunded`; `Revert` where the contract gave no reason,
+            `Failed` where its code ended in an error of the EVM, such as an invalid opcode.
         arguments: Its arguments by name; hashes and addresses as `0x` text.
         next_step: What to do about it.
     """
@@ -128,6 +134,11 @@ def decode_revert(data: bytes) -> Reverted:
         error, known_types = OTHER_ERRORS[selector]
         return _reverted(error, ["reason"] * len(known_types), list(known_types), body)
     return Reverted("Unknown", {"data": _text(data)}) if data else Reverted("Revert", {})
+
+
+def failed(reason: str) -> Reverted:
+    """Return an error of the EVM, in the words of whoever ran the code, as the refusal it is."""
+    return Reverted(FAILED, {"reason": printable(reason[:REASON_LENGTH])})
 
 
 def _reverted(error: str, names: list[str], types: list[str], body: bytes) -> Reverted:

@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from rewards.chain.endpoint import Simulated
-from rewards.chain.errors import EndpointTrouble, decode_revert
+from rewards.chain.errors import EndpointTrouble, Reverted, decode_revert, failed
 from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
@@ -88,7 +88,13 @@ def execute(state: Any, sender: str, call: Call) -> Simulated:  # noqa: ANN401 -
     ended = state.computation_class.apply_message(state, message, context)
     state.clear_transient_storage()
     output = bytes(ended.output)
-    return Simulated(output, None if ended.is_success else decode_revert(output))
+    return Simulated(output, None if ended.is_success else _refusal(ended.error, output))
+
+
+def _refusal(error: Exception, output: bytes) -> Reverted:
+    from eth.exceptions import Revert  # noqa: PLC0415
+
+    return decode_revert(output) if isinstance(error, Revert) else failed(str(error))
 
 
 class _Remote:

@@ -22,7 +22,13 @@ from rewards.chain.endpoint import (
     Simulated,
     SimulatedBlock,
 )
-from rewards.chain.errors import EndpointTrouble, InsufficientFunds, Reverted, decode_revert
+from rewards.chain.errors import (
+    EndpointTrouble,
+    InsufficientFunds,
+    Reverted,
+    decode_revert,
+    failed,
+)
 from rewards.errors import CheckFailed, Finding, InvalidInput
 
 if TYPE_CHECKING:
@@ -49,6 +55,19 @@ UNKNOWN_METHOD = (-32601, -32004)
 """JSON-RPC's "method not found", and Ethereum's "method not supported"."""
 UNKNOWN_METHOD_WORDS = ("not found", "not supported", "does not exist", "not available")
 REVERTED_CODES = (3, -32000)
+RUNNING = ("eth_call", "eth_estimateGas")
+"""What runs a contract's code. An error of the EVM in it is the code's, not the node's."""
+EVM_ERRORS = (
+    *("invalidopcode", "invalidfeopcode", "opcodenotfound", "badinstruction"),
+    *("outofgas", "stackunderflow", "stackoverflow", "stacklimitreached"),
+    *("invalidjump", "badjump", "outofoffset", "returndataoutofbounds", "accessviolation"),
+    *("writeprotection", "staticcallviolation", "statechangeduringstaticcall"),
+)
+"""How nodes name errors of the EVM, letters alone: geth and Erigon say `invalid opcode: INVALID`
+and `stack underflow (0 <=> 1)`, Nethermind `Bad instruction fe` as data, anvil and Reth `EVM error
+InvalidFEOpcode`, Besu and Hardhat as geth."""
+NO_ALLOWANCE = "gasrequiredexceeds"
+"""What an estimate says too where it is the sender who cannot pay for more gas."""
 
 
 class JsonRpc(Endpoint):
@@ -125,14 +144,9 @@ class JsonRpc(Endpoint):
         progress: Callable[[int], None] | None = None,
     ) -> list[bytes]:
         """Return what many calls would return, asked in batches."""
-        returned: list[bytes] = []
-        for start in range(0, len(calls), BATCH):
-            chunk = calls[start : start + BATCH]
-            requested = [("eth_call", (_request(call, None), _tag(at))) for call in chunk]
-            returned += [self._content("eth_call", answer) for answer in self._ask_many(requested)]
-            if progress:
-                progress(len(chunk))
-        return returned
+        return self._contents(
+            "eth_call", [(_request(one, None), _tag(at)) for one in calls], progress
+        )
 
     def codes(
         self,
@@ -141,14 +155,18 @@ class JsonRpc(Endpoint):
         progress: Callable[[int], None] | None = None,
     ) -> list[bytes]:
         """Return the code at many addresses, asked in batches."""
-        found: list[bytes] = []
-        for start in range(0, len(addresses), BATCH):
-            chunk = addresses[start : start + BATCH]
-            requested = [("eth_getCode", (address, _tag(at))) for address in chunk]
-            found += [self._content("eth_getCode", answer) for answer in self._ask_many(requested)]
+        return self._contents("eth_getCode", [(one, _tag(at)) for one in addresses], progress)
+
+    def _contents(
+        self, method: str, parameters: Sequence[object], progress: Callable[[int], None] | None
+    ) -> list[bytes]:
+        returned: list[bytes] = []
+        for start in range(0, len(parameters), BATCH):
+            requested = [(method, some) for some in parameters[start : start + BATCH]]
+            returned += [self._content(method, answer) for answer in self._ask_many(requested)]
             if progress:
-                progress(len(chunk))
-        return found
+                progress(len(requested))
+        return returned
 
     def storage(self, address: str, slot: int, at: int) -> int | None:
         """Return a word of a contract's storage; None where the node does not have the method."""
@@ -194,7 +212,7 @@ class JsonRpc(Endpoint):
         data = _revert_data(error.get("data")) or returned
         if data or error.get("code") in REVERTED_CODES:
             return Simulated(returned, decode_revert(data))
-        return Simulated(returned, Reverted("Failed", {"reason": str(error.get("message", ""))}))
+        return Simulated(returned, failed(str(error.get("message", ""))))
 
     def fees(self) -> Fees:
         """Return twice the base fee and the tip that the node suggests: several full blocks."""
@@ -284,6 +302,8 @@ class JsonRpc(Endpoint):
             return decode_revert(data)
         if "revert" in message.lower():
             return Reverted("Revert", {})
+        if method in RUNNING and (said := _evm_error(error)):
+            return failed(said)
         if "insufficient funds" in message.lower():
             return InsufficientFunds(
                 f"{self.name}: the sender cannot pay for the gas; send it some of the chain's coin"
@@ -353,6 +373,16 @@ def _is_unknown_method(answer: Any) -> bool:  # noqa: ANN401 - JSON
     return error.get("code") in UNKNOWN_METHOD or (
         "method" in message and any(words in message for words in UNKNOWN_METHOD_WORDS)
     )
+
+
+def _evm_error(error: Any) -> str | None:  # noqa: ANN401 - JSON
+    """Return how a node words an error of the EVM; None where it tells of something else."""
+    given = (error.get("data"), error.get("message")) if isinstance(error, dict) else (error,)
+    for words in given:
+        letters = "".join(filter(str.isalpha, str(words))).lower()
+        if NO_ALLOWANCE not in letters and any(known in letters for known in EVM_ERRORS):
+            return str(words)
+    return None
 
 
 def _tag(at: int | str) -> str:

@@ -1,4 +1,4 @@
-"""The plan: one file whose digest binds all that a settlement step depends on and does.
+"""The plan's file: one file whose digest binds all that a settlement step depends on and does.
 
 What is signed later, by a key or by a Safe, is compared with this file. Its bytes are canonical
 (`rewards.files.documents.canonical_json`: sorted keys, integers as decimal text), and `digest` is
@@ -9,14 +9,31 @@ plan has one digest and one appearance.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import contracts_abi
+from rewards.chain.plan import (
+    ACTIONS,
+    CALL,
+    CHANGES,
+    DEPLOY,
+    EPOCH_DISTRIBUTOR,
+    PLAN_FORMAT,
+    PROXY,
+    SALT_LENGTH,
+    TARGETS,
+    Caps,
+    EpochRange,
+    Plan,
+    PlannedCall,
+    PlannedContract,
+    PlannedToken,
+    plan_digest,
+    plan_document,
+)
 from rewards.chain.safe.calldata import (
     Argument,
-    arguments_of,
     decode_as,
     encode_call,
     parameters_of,
@@ -27,15 +44,16 @@ from rewards.chain.safe.fields import (
     exactly,
     null_or,
     parse_data,
+    parse_lower_address,
     read_document,
     text_as,
 )
 from rewards.errors import Finding, InvalidInput, InvariantBroken
 from rewards.files.documents import canonical_json
+from rewards.files.folder import read_bytes
 from rewards.files.grammar import (
     GrammarError,
     choice_of,
-    parse_address,
     parse_hash,
     parse_identifier,
     parse_integer,
@@ -46,61 +64,14 @@ from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-PLAN_FORMAT = "wct-plan-1"
 PLAN_LIMIT = 64 * 2**20
 """Bytes of the largest plan that is read: 15,000 claims with their proofs take about 36 MiB."""
-
-ACTIONS = (
-    "activate",
-    "cancel",
-    "claim_many",
-    "configure",
-    "deploy",
-    "fund",
-    "pause",
-    "propose",
-    "retire",
-    "schedule",
-    "sweep",
-    "unpause",
-    "veto",
-)
-DEPLOY = "deploy"
-PROXY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
-"""The deterministic deployment proxy: the same contract on nearly every chain.
-
-It creates by CREATE2 what follows on the 32 bytes of salt.
-Source: https://github.com/Arachnid/deterministic-deployment-proxy
-"""
-SALT_LENGTH = 32
-CHANGES = (
-    "setProposer",
-    "setAttester",
-    "setGuardian",
-    "setDelays",
-    "setThreshold",
-    "setCap",
-    "transferAdmin",
-    "acceptAdmin",
-    "retire",
-)
-"""What the admin may change; `schedule` announces exactly the call that `configure` makes."""
-_ALIKE = (
-    "activate",
-    "cancel",
-    "pause",
-    "propose",
-    "retire",
-    "schedule",
-    "sweep",
-    "unpause",
-    "veto",
-)
 FUNCTIONS = {
+    **{action: (action,) for action in ACTIONS if action not in (DEPLOY, "fund")},
     "claim_many": ("claim", "claimMany"),
     "configure": CHANGES,
-    **{action: (action,) for action in _ALIKE},
 }
 """What each action calls on an EpochDistributor; `fund` calls the token."""
 RECEIVERS = {
@@ -109,11 +80,6 @@ RECEIVERS = {
     "transferFrom(address,address,uint256)": 1,
 }
 """What may be called on the token, and which argument then says who receives."""
-EPOCH_DISTRIBUTOR = "epoch-distributor"
-TARGETS = ("airdrop", EPOCH_DISTRIBUTOR, "reward-manager", "urd")
-
-CALL = "0"
-"""Safe's `Enum.Operation.Call`. A plan never holds a DELEGATECALL: it would run as the caller."""
 ZERO_ADDRESS = "0x" + "00" * 20
 
 PLAN_REMEDY = "take the plan as `rewards plan` wrote it"
@@ -122,156 +88,47 @@ _FILE_NAME = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:/[a-z0-9_]+(?:\.[a-z0-9_
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRange:
-    """The epochs that one step settles: amounts are cumulative, so it may be several."""
+def plan_bytes(plan: Plan) -> bytes:
+    """Return a plan's canonical bytes.
 
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedContract:
-    """The contract that is settled on; `code_hash` is None where it is yet to be deployed."""
-
-    address: str
-    code_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedToken:
-    """The token paid out, as read from the chain."""
-
-    address: str
-    symbol: str
-    decimals: int
-    code_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCall:
-    """One call, in bytes and in words that encode to the same bytes.
-
-    Attributes:
-        to: Lower-case address; None where the transaction creates a contract.
-        value: Wei sent along.
-        data: The calldata.
-        function: The canonical signature; None where the data is no function call (a deployment).
-        arguments: The decoded arguments; empty without a function.
+    Raises:
+        InvariantBroken: They would not be read back as this plan.
     """
-
-    to: str | None
-    value: int
-    data: bytes
-    function: str | None
-    arguments: tuple[Argument, ...]
-
-    @classmethod
-    def of(
-        cls, to: str, entry: Mapping[str, Any], values: Sequence[Any], value: int = 0
-    ) -> PlannedCall:
-        """Return the call of a function, given its ABI entry and its arguments' values.
-
-        Raises:
-            GrammarError: A value does not fit its type.
-        """
-        function, arguments = signature_of(entry), arguments_of(entry["inputs"], values)
-        return cls(to.lower(), value, encode_call(function, arguments), function, arguments)
+    document = plan_document(plan)
+    content = canonical_json({**document, "digest": plan_digest(document)})
+    try:
+        same = parse_plan(content) == plan
+    except InvalidInput as error:
+        raise InvariantBroken(f"a plan that cannot be read back: {error}") from error
+    if not same:
+        raise InvariantBroken("a plan that is read back as another one")
+    return content
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """What each transaction may cost at most: gas, and wei."""
+def read_plan(path: Path) -> Plan:
+    """Return the plan in a file.
 
-    gas_limit: int
-    max_fee_per_gas: int
-    max_priority_fee_per_gas: int
-    total_fee: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One step of a settlement, ready to be signed.
-
-    Attributes:
-        action: One of ACTIONS.
-        target: One of TARGETS.
-        chain_id: The chain.
-        epochs: Which epochs it settles; None where it concerns none (`sweep`, `deploy`).
-        ruleset: Under which they were computed.
-        manifest_hash: Of the last of them.
-        previous_manifest_hash: Of the epoch that they build on; None at the first.
-        merkle_root: Of the last of them.
-        files: SHA-256 of every file of each epoch's folder, by epoch and name.
-        contract: The contract settled on.
-        token: The token paid out; None where the target has none.
-        calls: What is called, in order.
-        totals: Amounts in base units by name, e.g. `epoch_amount`, `cumulative_total`, `rise`.
-        caps: What it may cost.
-        gate: The checks' verdict, any JSON without numbers; None where no gate is asked for.
-        sender: Who alone may send it; None: anybody whom the contract lets. Lower-case address.
+    Raises:
+        InvalidInput: It cannot be read, or is no plan.
     """
-
-    action: str
-    target: str
-    chain_id: int
-    epochs: EpochRange | None
-    ruleset: str | None
-    manifest_hash: str | None
-    previous_manifest_hash: str | None
-    merkle_root: str | None
-    files: Mapping[int, Mapping[str, str]]
-    contract: PlannedContract
-    token: PlannedToken | None
-    calls: tuple[PlannedCall, ...]
-    totals: Mapping[str, int]
-    caps: Caps
-    gate: Mapping[str, Any] | None = field(default=None)
-    sender: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """The digest that binds the whole plan, as `0x` text."""
-        return plan_digest(_document(self))
-
-    def to_bytes(self) -> bytes:
-        """Return the plan's canonical bytes.
-
-        Raises:
-            InvariantBroken: They would not be read back as this plan.
-        """
-        document = _document(self)
-        content = canonical_json({**document, "digest": plan_digest(document)})
-        try:
-            same = Plan.from_bytes(content) == self
-        except InvalidInput as error:
-            raise InvariantBroken(f"a plan that cannot be read back: {error}") from error
-        if not same:
-            raise InvariantBroken("a plan that is read back as another one")
-        return content
-
-    @classmethod
-    def from_bytes(cls, content: bytes, name: str = "plan.json") -> Plan:
-        """Return the plan that these bytes are.
-
-        Raises:
-            InvalidInput: They are no plan, not canonical, or do not have the digest they state; all
-                findings together.
-        """
-        document = read_document(content, name)
-        findings: list[Finding] = []
-        plan = _read(document, name, findings)
-        if not findings:
-            findings += _check_bytes(document, content, name)
-        if findings or plan is None:
-            raise InvalidInput(findings)
-        return plan
+    return parse_plan(read_bytes(path, str(path), PLAN_LIMIT), str(path))
 
 
-def plan_digest(document: Mapping[str, Any]) -> str:
-    """Return keccak-256 of a plan's canonical bytes without its `digest`."""
-    rest = {key: value for key, value in document.items() if key != "digest"}
-    return "0x" + keccak256(canonical_json(rest)).hex()
+def parse_plan(content: bytes, name: str = "plan.json") -> Plan:
+    """Return the plan that these bytes are.
+
+    Raises:
+        InvalidInput: They are no plan, not canonical, or do not have the digest they state; all
+            findings together.
+    """
+    document = read_document(content, name)
+    findings: list[Finding] = []
+    plan = _read(document, name, findings)
+    if not findings:
+        findings += _check_bytes(document, content, name)
+    if findings or plan is None:
+        raise InvalidInput(findings)
+    return plan
 
 
 def _check_bytes(document: Mapping[str, Any], content: bytes, name: str) -> list[Finding]:
@@ -281,71 +138,6 @@ def _check_bytes(document: Mapping[str, Any], content: bytes, name: str) -> list
     if canonical_json(document) != content:
         return [Finding(name, "is not in canonical form", PLAN_REMEDY)]
     return []
-
-
-# --- writing ---------------------------------------------------------------------------------
-
-
-def _document(plan: Plan) -> dict[str, Any]:
-    epochs, token = plan.epochs, plan.token
-    return {
-        "format": PLAN_FORMAT,
-        "action": plan.action,
-        "target": plan.target,
-        "chain_id": str(plan.chain_id),
-        "epochs": epochs and {"from": str(epochs.first), "to": str(epochs.last)},
-        "ruleset": plan.ruleset,
-        "manifest_hash": plan.manifest_hash,
-        "previous_manifest_hash": plan.previous_manifest_hash,
-        "merkle_root": plan.merkle_root,
-        "files": {str(epoch): dict(names) for epoch, names in plan.files.items()},
-        "contract": {"address": plan.contract.address, "code_hash": plan.contract.code_hash},
-        "token": token
-        and {
-            "address": token.address,
-            "symbol": token.symbol,
-            "decimals": str(token.decimals),
-            "code_hash": token.code_hash,
-        },
-        "calls": [call_document(call) for call in plan.calls],
-        "totals": {name: str(amount) for name, amount in plan.totals.items()},
-        "caps": {
-            "gas_limit": str(plan.caps.gas_limit),
-            "max_fee_per_gas": str(plan.caps.max_fee_per_gas),
-            "max_priority_fee_per_gas": str(plan.caps.max_priority_fee_per_gas),
-            "total_fee": str(plan.caps.total_fee),
-        },
-        "gate": plan.gate,
-        "sender": plan.sender,
-    }
-
-
-def call_document(call: PlannedCall) -> dict[str, Any]:
-    """Return a call as the plan holds it."""
-    return {
-        "to": call.to,
-        "value": str(call.value),
-        "data": "0x" + call.data.hex(),
-        "operation": CALL,
-        "function": call.function,
-        "arguments": [_argument_document(argument) for argument in call.arguments],
-    }
-
-
-def _argument_document(argument: Argument) -> dict[str, Any]:
-    return {
-        "name": argument.name,
-        "type": argument.type,
-        "value": _value_document(argument.value),
-    }
-
-
-def _value_document(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, Argument):
-        return _argument_document(value)
-    if isinstance(value, tuple):
-        return [_value_document(element) for element in value]
-    return value
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -610,17 +402,6 @@ def _parse_decimals(text: str) -> int:
     value = parse_integer(text)
     _require(value <= 255, "is more than 255")
     return value
-
-
-def parse_lower_address(text: str) -> str:
-    """Return an address that is written in lower case.
-
-    Raises:
-        GrammarError: It is no address, or in another case.
-    """
-    if text != text.lower():
-        raise GrammarError("is not in lower case", "write the address in lower case")
-    return parse_address(text)
 
 
 def _parse_callee(text: str) -> str:

@@ -10,9 +10,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rewards.chain.agreement import DO_NOT_TRUST, Sight
 from rewards.chain.distributor import ActiveState, Distributor, PendingState, ProposalStatus, Token
-from rewards.chain.endpoint import FINALIZED
-from rewards.errors import Finding
+from rewards.errors import CheckFailed, Finding
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 CHAIN = "the chain"
 UNKNOWN = {"status": "unknown", "meaning": "what is settled cannot be told"}
-DO_NOT_TRUST = "do not rely on this endpoint; ask a third one which of them is right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +77,21 @@ def check_through(
 ) -> tuple[Report, list[Finding]]:
     """Do what `check_settlement` does, through endpoints already there."""
     manifest = published.manifest
-    findings = list(_wrong_chains(manifest.chain_id, endpoints))
-    if findings:
-        return dict(UNKNOWN), findings
-    block, findings = _agreed_block(endpoints)
-    report = {
-        "chain_id": str(manifest.chain_id),
-        "block": str(block.number),
-        "block_hash": block.hash,
-        "block_time": format_time(block.timestamp),
-    }
-    if not findings:
-        findings = list(_without_code(manifest.distributor, endpoints, block))
-    if findings:
-        return UNKNOWN | report, findings
-
     entitled: dict[str, int] = {
         row.account: row.cumulative for row in published.allocations if row.cumulative
     }
-    answers = [_read(published, entitled, endpoint, block, progress) for endpoint in endpoints]
-    findings = list(_disagreements(endpoints, answers))
-    if findings:
-        return UNKNOWN | report, findings
-    chain = answers[0]
+    report: Report = {}
+    try:
+        sight = Sight.at_final_block(endpoints, manifest.chain_id)
+        report = {
+            "chain_id": str(manifest.chain_id),
+            "block": str(sight.block.number),
+            "block_hash": sight.block.hash,
+            "block_time": format_time(sight.block.timestamp),
+        }
+        chain = _agreed(published, entitled, sight, progress)
+    except CheckFailed as error:
+        return UNKNOWN | report, list(error.findings)
     status, meaning = _status(published, chain)
     report |= {
         "status": status,
@@ -157,19 +148,15 @@ def position_through(
 ) -> tuple[Position | None, list[Finding]]:
     """Do what `read_position` does, through endpoints already there."""
     manifest = published.manifest
-    findings = list(_wrong_chains(manifest.chain_id, endpoints))
-    if findings:
-        return None, findings
-    block, findings = _agreed_block(endpoints)
-    findings = findings or list(_without_code(manifest.distributor, endpoints, block))
-    if findings:
-        return None, findings
     accounts: list[str] = [row.account for row in published.allocations if row.cumulative]
-    answers = [_read(published, accounts, endpoint, block, None) for endpoint in endpoints]
-    findings = list(_disagreements(endpoints, answers))
-    active = answers[0].active
-    if not findings and active.epoch > manifest.epoch:
-        findings = [
+    try:
+        sight = Sight.at_final_block(endpoints, manifest.chain_id)
+        chain = _agreed(published, accounts, sight, None)
+    except CheckFailed as error:
+        return None, list(error.findings)
+    active = chain.active
+    if active.epoch > manifest.epoch:
+        return None, [
             Finding(
                 CHAIN,
                 f"has activated epoch {active.epoch} already, and claims are counted since",
@@ -178,47 +165,34 @@ def position_through(
                 value=str(manifest.epoch),
             )
         ]
+    claims = dict(zip(accounts, chain.claimed, strict=True))
+    return Position(sight.block.number, active, chain.balance, claims), []
+
+
+def _agreed(
+    published: PublishedEpoch,
+    accounts: Iterable[str],
+    sight: Sight,
+    progress: Callable[[str, int], None] | None,
+) -> OnChain:
+    """Return what every endpoint says of the contract.
+
+    Raises:
+        CheckFailed: There is none, or they contradict each other.
+    """
+    findings = list(_without_code(published.manifest.distributor, sight))
     if findings:
-        return None, findings
-    claims = dict(zip(accounts, answers[0].claimed, strict=True))
-    return Position(block.number, active, answers[0].balance, claims), []
+        raise CheckFailed(findings)
+    answers = [_read(published, accounts, one, sight.block, progress) for one in sight.endpoints]
+    findings = list(_disagreements(sight.endpoints, answers))
+    if findings:
+        raise CheckFailed(findings)
+    return answers[0]
 
 
-def _wrong_chains(chain_id: int, endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
-    for endpoint in endpoints:
-        served = endpoint.chain_id()
-        if served != chain_id:
-            yield Finding(
-                endpoint.name,
-                f"serves another chain than {chain_id}, which the epoch is bound to",
-                f"name an endpoint of chain {chain_id}",
-                column="chain id",
-                value=str(served),
-            )
-
-
-def _agreed_block(endpoints: Sequence[Endpoint]) -> tuple[Block, list[Finding]]:
-    """Return the last block that all call final, and a finding per endpoint that sees another."""
-    number = min(endpoint.block(FINALIZED).number for endpoint in endpoints)
-    seen = [endpoint.block(number) for endpoint in endpoints]
-    findings = [
-        Finding(
-            endpoint.name,
-            f"sees another final block {number} than {endpoints[0].name}, which has {seen[0].hash}",
-            DO_NOT_TRUST,
-            column="block hash",
-            value=block.hash,
-        )
-        for endpoint, block in zip(endpoints, seen, strict=True)
-        if block.hash != seen[0].hash
-    ]
-    return seen[0], findings
-
-
-def _without_code(
-    distributor: str, endpoints: Sequence[Endpoint], block: Block
-) -> Iterator[Finding]:
-    for endpoint in endpoints:
+def _without_code(distributor: str, sight: Sight) -> Iterator[Finding]:
+    block = sight.block
+    for endpoint in sight.endpoints:
         if not endpoint.code(distributor, block.number):
             yield Finding(
                 endpoint.name,

@@ -3,17 +3,20 @@
 A proof that folds up to the root says nothing about the token: it may be paused, restrict
 transfers, or block a payee. So each claim is run, one by one, by a node (`eth_simulateV1`) on the
 state of a final block, after the transactions that come before it. Nothing is signed or sent.
+
+Every endpoint asked runs them all: one alone could tell whatever it likes of a token.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rewards.chain.contract import DISTRIBUTOR, interface
 from rewards.chain.endpoint import Simulated, SimulatedBlock
 from rewards.chain.errors import Reverted
-from rewards.chain.local_fork import LocalFork
+from rewards.chain.local_fork import LocalFork, NoSimulation
+from rewards.files.grammar import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,16 +51,29 @@ class Rehearsed:
     """What the simulation came to.
 
     Attributes:
-        by: How it was run.
-        claims: How many claims were run.
+        by: Who ran it, one after the other.
+        claims: How many claims each of them ran.
         paid: What they would pay, in base units.
         troubles: What went wrong; empty when every claim pays exactly what is due.
+        unable: The endpoints that cannot run it.
     """
 
     by: str
     claims: int
     paid: int
     troubles: tuple[ClaimTrouble, ...]
+    unable: str = ""
+
+    @property
+    def words(self) -> str:
+        """By whom it was run."""
+        unable = f" ({self.unable} can simulate nothing)" if self.unable else ""
+        return f"run by {self.by}{unable}"
+
+    @property
+    def outcome(self) -> tuple[int, int, frozenset[str]]:
+        """What endpoints must agree on; they may word a refusal each in its own way."""
+        return self.claims, self.paid, frozenset(trouble.what for trouble in self.troubles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +81,14 @@ class Simulation:
     """All that the claims depend on.
 
     Attributes:
-        endpoint: Who runs it.
+        endpoints: Who runs it, each of them.
         at: The number of the block on whose state it starts.
         steps: What happens before the claims, times not falling.
         timestamp: When the claims happen, not before the last step.
         sender: Who sends the claims; anyone may.
     """
 
-    endpoint: Endpoint
+    endpoints: Sequence[Endpoint]
     at: int
     steps: Sequence[Step]
     timestamp: int
@@ -86,7 +102,7 @@ class Simulation:
         due: Mapping[str, int],
         progress: Callable[[int], None] | None = None,
     ) -> Rehearsed:
-        """Run every claim and hold what it pays against what is due.
+        """Run every claim on every endpoint and hold what it pays against what is due.
 
         Args:
             distributor: The contract.
@@ -96,10 +112,29 @@ class Simulation:
             progress: Gets how many more claims were run.
 
         Raises:
-            NoSimulation: The endpoint cannot.
+            NoSimulation: None of the endpoints can.
         """
+        ran, unable = [], {}
+        for endpoint in self.endpoints:
+            try:
+                ran.append(self._run_at(endpoint, distributor, epoch, claims, due, progress))
+            except NoSimulation as error:
+                unable[endpoint.name] = error
+        if not ran:
+            raise next(iter(unable.values()))
+        return replace(_together(ran), unable=", ".join(unable))
+
+    def _run_at(
+        self,
+        endpoint: Endpoint,
+        distributor: Distributor,
+        epoch: int,
+        claims: Sequence[Claim],
+        due: Mapping[str, int],
+        progress: Callable[[int], None] | None,
+    ) -> Rehearsed:
         paid, troubles = 0, list[ClaimTrouble]()
-        machine = _Machine(self.endpoint, self.at)
+        machine = _Machine(endpoint, self.at)
         for start in range(0, max(len(claims), 1), CLAIMS_PER_REQUEST):
             batch = claims[start : start + CLAIMS_PER_REQUEST]
             calls = [distributor.claim(epoch, one) for one in batch]
@@ -149,6 +184,27 @@ class _Machine:
                 return outcomes
             self._fork = LocalFork(self._endpoint, self._at)
         return self._fork.simulate(blocks)
+
+
+def _together(ran: Sequence[Rehearsed]) -> Rehearsed:
+    """Return what the endpoints agree on; where they do not, that is one trouble more."""
+    first, *others = ran
+    disagreements = [
+        ClaimTrouble(
+            other.by,
+            f"comes to {_outcome_words(other)}, and {first.by} to {_outcome_words(first)}",
+        )
+        for other in others
+        if other.outcome != first.outcome
+    ]
+    found = {trouble.what: trouble for one in reversed(ran) for trouble in one.troubles}
+    names = ", ".join(one.by for one in ran)
+    return replace(first, by=names, troubles=(*disagreements, *found.values()))
+
+
+def _outcome_words(ran: Rehearsed) -> str:
+    pays = f"{counted(ran.claims, 'claim')} for {ran.paid} base units"
+    return f"{pays} and {counted(len(ran.troubles), 'refusal')}"
 
 
 def _rising(blocks: Sequence[SimulatedBlock]) -> Iterator[SimulatedBlock]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rewards.chain.distributor import ActiveState
     from rewards.chain.endpoint import Block
-    from rewards.chain.plan_file import Caps, Plan, PlannedCall
+    from rewards.chain.plan import Caps, Plan, PlannedCall
     from rewards.chain.sending.machine import Machine
     from rewards.files.published import PublishedEpoch
     from rewards.merkle.distribution import Distribution
@@ -55,7 +55,7 @@ class ActiveEpoch:
         self, action: str, calls: tuple[PlannedCall, ...], totals: dict[str, int], caps: Caps
     ) -> Plan:
         """Return a plan of calls for this epoch."""
-        from rewards.chain.plan_file import EpochRange, Plan, PlannedContract, PlannedToken
+        from rewards.chain.plan import EpochRange, Plan, PlannedContract, PlannedToken
         from rewards.files.outputs import MANIFEST
 
         manifest = self.published.manifest

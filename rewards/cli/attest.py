@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rewards.cli.asking import ADDRESS, NUMBER, Reporter, endpoints, unlock_keystore, write_new
+from rewards.cli.checks import checks_options
 from rewards.cli.console import answer, json_option, note
-from rewards.cli.epochs import find_season, locate, season_option
-from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.cli.epochs import locate, season_option
+from rewards.cli.grounds import predecessors_of, present_reviewer
+from rewards.errors import CheckFailed, Finding, InvalidInput, printable
 from rewards.files.grammar import GrammarError
 from rewards.files.outputs import format_wct
 from rewards.files.published import PublishedEpoch
-from rewards.files.season import Season
+from rewards.settling.verdict import Verdict
 
 if TYPE_CHECKING:
     from rewards.chain.attestation import Attestation, Statement
-    from rewards.settling.history import FindPredecessor
 
 
 @click.command()
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     help="A predecessor's folder; only where several epochs are settled at once. Repeatable.",
 )
 @season_option
+@checks_options
 @click.option("--rpc", "urls", multiple=True, help="Take the place from the chain; repeatable.")
 @click.option("--previous-epoch", type=NUMBER, help="The last activated epoch; 0: none yet.")
 @click.option("--attempt", type=NUMBER, help="Which proposal on top of it this is for.")
@@ -50,7 +52,8 @@ if TYPE_CHECKING:
 def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
     """Recompute the published epoch OUT and sign that it is right.
 
-    Everything is recomputed from the folder first; any difference ends it. What is signed is the
+    Everything is recomputed from the folder first; any difference ends it, and so does a finding
+    that blocks under the season's present checks.toml and waivers.toml. What is signed is the
     contract's EIP-712 attestation: it names the epoch, its root, total and manifest hash, the
     epoch it is proposed on top of, the attempt, and by how much the total rises. Where the epoch
     before OUT is the active one, the folder alone is enough; no node is needed.
@@ -62,7 +65,8 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
     """
     _require_sensible(options)
     published = PublishedEpoch(locate(options["out"], options["season_folder"]).folder)
-    statement = _statement(options, published)
+    verdict = Verdict()
+    statement = _statement(options, published, verdict)
     if options["typed_data"]:
         content = json.dumps(statement.typed_data(), indent=2).encode() + b"\n"
         signer = None
@@ -70,7 +74,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
         attestation = _signed(options, statement)
         content, signer = attestation.to_bytes(), attestation.attester
     write_new(options["file"], content)
-    _answer(options, statement, signer)
+    _answer(options, statement, signer, verdict)
 
 
 def _require_sensible(options: dict[str, Any]) -> None:
@@ -87,31 +91,21 @@ def _require_sensible(options: dict[str, Any]) -> None:
         raise click.UsageError("say --previous-epoch and --attempt, or ask the chain with --rpc")
 
 
-def _statement(options: dict[str, Any], published: PublishedEpoch) -> Statement:
+def _statement(options: dict[str, Any], published: PublishedEpoch, verdict: Verdict) -> Statement:
     from rewards.settling.attesting import Place, place_on_chain, recomputed_statement
 
-    find = _find(options, published)
-    if not options["urls"]:
-        place = Place(options["previous_epoch"], options["attempt"])
-        return recomputed_statement(published, place, find)
-    from rewards.chain.agreement import Sight
+    season, urls = options["season_folder"], options["urls"]
+    find = predecessors_of(published, season, options["previous"])
+    reviewer = present_reviewer(published, season, options["checks_file"], options["waivers_file"])
+    place = Place(options["previous_epoch"], options["attempt"])
+    if urls:
+        from rewards.chain.agreement import Sight
 
-    with endpoints(options["urls"]) as opened:
-        report = Reporter(quiet=options["as_json"])
-        sight = Sight.at_final_block(opened, published.manifest.chain_id, report)
-        place = place_on_chain(sight, published, options["previous_epoch"], options["attempt"])
-    return recomputed_statement(published, place, find)
-
-
-def _find(options: dict[str, Any], published: PublishedEpoch) -> FindPredecessor:
-    from rewards.settling.history import among, within
-
-    given = among(options["previous"])
-    season = Season.around(published.folder) or find_season(options["season_folder"])
-    if season is None:
-        return given
-    inside = within(season)
-    return lambda epoch: given(epoch) or inside(epoch)
+        with endpoints(urls) as opened:
+            report = Reporter(quiet=options["as_json"])
+            sight = Sight.at_final_block(opened, published.manifest.chain_id, report)
+            place = place_on_chain(sight, published, place.previous_epoch, place.attempt)
+    return recomputed_statement(published, place, find, reviewer, verdict)
 
 
 def _signed(options: dict[str, Any], statement: Statement) -> Attestation:
@@ -149,8 +143,11 @@ def _require_accepted(options: dict[str, Any], attestation: Attestation) -> None
         )
 
 
-def _answer(options: dict[str, Any], statement: Statement, signer: str | None) -> None:
+def _answer(
+    options: dict[str, Any], statement: Statement, signer: str | None, verdict: Verdict
+) -> None:
     proposal = statement.proposal
+    (findings,) = verdict.checks
     document = {
         "ok": True,
         "file": str(options["file"]),
@@ -161,6 +158,8 @@ def _answer(options: dict[str, Any], statement: Statement, signer: str | None) -
         "attempt": str(proposal.attempt),
         "rise": str(statement.rise),
         "cumulative_total": str(proposal.cumulative_total),
+        "checks": findings.detail,
+        "notes": verdict.as_json().get("notes", []),
     }
 
     def show() -> None:
@@ -169,6 +168,9 @@ def _answer(options: dict[str, Any], statement: Statement, signer: str | None) -
             f"{proposal.previous_epoch}: recomputed, equal"
         )
         click.echo(f"rise        {format_wct(statement.rise)} WCT")
+        click.echo(f"checks      {findings.detail}")
+        for said in verdict.notes:
+            note(f"note: {printable(said)}")
         click.echo(f"attester    {signer or 'to be signed elsewhere'}")
         click.echo(f"digest      {document['digest']}")
         click.echo(f"written     {options['file']}")

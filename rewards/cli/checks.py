@@ -12,7 +12,7 @@ import click
 from rewards.audit.checks.catalogue import CHECKS
 from rewards.audit.checks.limits import default_limits, limits_document, template
 from rewards.audit.checks.recorded import is_recorded, review_published
-from rewards.audit.checks.review import counted, counts_text, say
+from rewards.audit.checks.review import WORDS, counts_text, say
 from rewards.audit.checks.reviewer import reviewer_for
 from rewards.audit.verify import require_verified
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, print_table
@@ -150,7 +150,7 @@ def show_report(report: CheckReport, *, per_check: int | None = None, more: str 
 
 
 def _show_finding(finding: CheckFinding) -> None:
-    label = "waived" if finding.waived else counted(str(finding.severity), 1)
+    label = "waived" if finding.waived else WORDS.get(finding.severity, (finding.severity,))[0]
     click.echo(f" {label:<8} {finding.check}: {finding.subject}")
     for line in _wrapped(say(finding), 70):
         click.echo(f"          {line}")

@@ -123,7 +123,7 @@ def _send(
     options: dict[str, Any],
 ) -> list[Step]:
     from rewards.chain.contract import DISTRIBUTOR, interface
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.chain.sending.submitting import Submission
 
     entry = interface(DISTRIBUTOR).entry("claimMany")

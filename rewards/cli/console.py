@@ -16,6 +16,7 @@ from rewards.errors import (
     Finding,
     FindingsError,
     InvalidInput,
+    Refused,
     RewardsError,
 )
 from rewards.rules.integers import WCT
@@ -63,6 +64,7 @@ def report_error(error: RewardsError, *, as_json: bool) -> int:
     kind = {
         InvalidInput: "invalid_input",
         CheckFailed: "check_failed",
+        Refused: "refused",
         ChainError: "chain",
     }
     if as_json:

@@ -105,6 +105,7 @@ def _plan(
     options: dict[str, Any], deployment: Deployment, opened: list[Endpoint]
 ) -> dict[str, Any]:
     from rewards.chain.deployment import has_proxy
+    from rewards.chain.plan_file import plan_bytes
     from rewards.settling.deploying import plan_deployment
     from rewards.settling.plans import Limits
 
@@ -117,7 +118,7 @@ def _plan(
             )
         )
     plan = plan_deployment(deployment, opened, Limits(), options["safe"] or options["sender"])
-    write_new(options["plan_file"], plan.to_bytes())
+    write_new(options["plan_file"], plan_bytes(plan))
     return {
         "ok": True,
         "plan": str(options["plan_file"]),

@@ -21,6 +21,7 @@ from rewards.cli.console import (
 )
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.writing import write_files
+from rewards.files.grammar import counted
 
 NOTHING = "-"
 
@@ -83,7 +84,7 @@ def _show(difference: EpochDiff, top: int) -> None:
     shown = difference.accounts[:top]
     if shown:
         print_table(
-            f"Payees, WCT: {counts}; the {len(shown)} largest moves",
+            f"Payees, WCT: {counts}; the {counted(len(shown), 'largest move')}",
             ("payee", "", header[1], header[2], "change"),
             [
                 (

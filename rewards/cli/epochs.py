@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rewards.errors import Finding, InvalidInput
+from rewards.errors import Finding, FindingsError, InvalidInput
 from rewards.files.season import Season
 
 
@@ -63,16 +63,30 @@ def require_season(folder: Path | None) -> Season:
     return season
 
 
+def _previous_in(season_folder: Path, folder: Path) -> Path | None:
+    """Return the season's published folder before an epoch that may lie elsewhere."""
+    from rewards.files.published import PublishedEpoch
+
+    try:
+        manifest = PublishedEpoch(folder).manifest
+    except FindingsError:
+        return None  # what is wrong with it, the command tells
+    before = Season.open(season_folder).epoch(manifest.epoch - 1)
+    return before if manifest.previous_hash and before.is_dir() else None
+
+
 def locate(name: str | None, season_folder: Path | None) -> Located:
     """Return the published epoch that `name` means: a folder, or a number inside a season.
 
-    Without a name it is the season's last published epoch.
+    Without a name it is the season's last published epoch. A folder beside a season that is named
+    has its predecessor there.
 
     Raises:
         InvalidInput: There is no such epoch.
     """
     if name is not None and not (name.isascii() and name.isdigit()):
-        return Located(Path(name))
+        folder = Path(name)
+        return Located(folder, _previous_in(season_folder, folder) if season_folder else None)
     if name is not None and season_folder is None and Path(name).is_dir():
         return Located(Path(name))
     season = require_season(season_folder)

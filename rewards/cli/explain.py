@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rewards.audit.explain import derive, document_of
 from rewards.audit.explain.derivation import Derivation, PublishedColumn, Step, format_value
+from rewards.audit.measurement import recorded_of
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.words import epoch_and_subject
+from rewards.files.grammar import counted
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
-from rewards.measure.explain import paid_evidence
+from rewards.measure.explain import override_lines, paid_evidence
 from rewards.merkle.keccak import to_checksum
 from rewards.rules.integers import WAD
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rewards.measure.explain import NodeEvidence
 
 WIDTH = 78
@@ -56,6 +60,14 @@ def command(
     nodes = [derivation.subject for derivation in derivations if derivation.kind == "node"]
     evidence = paid_evidence(folder, published, nodes) if folder and nodes else []
 
+    told = {score.node_id for score in evidence}
+    recorded = recorded_of(published.manifest)
+    overrides = [
+        given
+        for given in (recorded.overrides if recorded else ())
+        if given["node_id"] in nodes and given["node_id"] not in told
+    ]
+
     def show() -> None:
         click.echo(f"Epoch {published.manifest.epoch}, ruleset {published.manifest.ruleset}")
         for derivation in derivations:
@@ -63,10 +75,15 @@ def command(
             for score in evidence:
                 if derivation.kind == "node" and score.node_id == derivation.subject:
                     _show_evidence(score)
+            for override in overrides:
+                if derivation.kind == "node" and override["node_id"] == derivation.subject:
+                    _show_override(override)
 
     document = document_of(published, subject, derivations)
     if evidence:
         document["measured"] = [score.as_json() for score in evidence]
+    if overrides:
+        document["overrides"] = overrides
     answer(document, as_json=as_json, text=show)
 
 
@@ -80,6 +97,12 @@ def measured_beside(published: PublishedEpoch) -> Path | None:
     if not measured.is_dir():
         return None
     return measured.relative_to(here) if measured.is_relative_to(here) else measured
+
+
+def _show_override(override: Mapping[str, Any]) -> None:
+    click.echo("\n  The score, by the record of its measurement in manifest.json")
+    for line in override_lines(override):
+        click.echo(f"  {line}")
 
 
 def _show_evidence(score: NodeEvidence) -> None:
@@ -143,9 +166,9 @@ def _in_numbers(step: Step) -> list[str]:
         if name not in used or value == name:
             continue
         if isinstance(value, PublishedColumn):
-            shown = f"the {len(value.values):,} values of {value.column} in {value.file}"
+            shown = f"the {counted(len(value.values), 'value')} of {value.column} in {value.file}"
         elif isinstance(value, list) and len(value) > LISTED:
-            shown = f"the {len(value)} values that --json lists"
+            shown = f"the {counted(len(value), 'value')} of --json"
         elif isinstance(value, list):
             shown = ", ".join(map(str, value)) or "none"
         elif value == WAD and not isinstance(value, bool):

@@ -10,6 +10,7 @@ import click
 from rewards.cli.console import answer, json_option
 from rewards.cli.epochs import locate, season_option
 from rewards.errors import Finding, InvalidInput
+from rewards.files.grammar import counted
 
 if TYPE_CHECKING:
     from rewards.files.published import PublishedEpoch
@@ -64,7 +65,9 @@ def command(
     answer(
         result,
         as_json=as_json,
-        text=lambda: click.echo(f"{distribution.leaf_count} leaves written to {target}"),
+        text=lambda: click.echo(
+            f"{counted(distribution.leaf_count, 'leaf', 'leaves')} written to {target}"
+        ),
     )
 
 

@@ -11,7 +11,7 @@ import click
 
 from rewards.cli.console import answer, json_option, note, print_table
 from rewards.errors import CheckFailed
-from rewards.files.grammar import parse_address, parse_time
+from rewards.files.grammar import counted, parse_address, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -183,13 +183,13 @@ def _show_nodes(measurement: NodeMeasurement, out: Path, *, fresh: bool) -> None
     ]
     slots = measurement.results[0].slots if measurement.results else 0
     print_table(
-        f"Nodes in {slots:,} slots",
+        f"Nodes in {counted(slots, 'slot')}",
         ("node", "up", "observed", "uptime s", "mean ms", "by", ""),
         rows[:_SHOWN],
         right=(1, 2, 3, 4, 5),
     )
     if len(rows) > _SHOWN:
-        click.echo(f"… and {len(rows) - _SHOWN} more nodes")
+        click.echo(f"… and {counted(len(rows) - _SHOWN, 'more node')}")
     _show_end(measurement.rows.as_json(), out, fresh=fresh)
 
 
@@ -313,7 +313,7 @@ def stakes(
     address = address or KNOWN_CONTRACTS.get(endpoint.chain_id())
     if address is None:
         raise click.UsageError("name the StakeWeight contract of this chain: --contract")
-    note(f"reading the stake weights of {len(accounts)} accounts")
+    note(f"reading the stake weights of {counted(len(accounts), 'account')}")
     read = read_stake_weights(endpoint, address, accounts, moment)
     weights = dict(zip(accounts, read.weights, strict=True))
     where = ReadAt(
@@ -337,7 +337,8 @@ def stakes(
         summary,
         as_json=as_json,
         text=lambda: click.echo(
-            f"{len(accounts)} accounts at block {read.block.number} ({read.block.hash})\n"
+            f"{counted(len(accounts), 'account')} at block {read.block.number}"
+            f" ({read.block.hash})\n"
             f"{'published as' if fresh else 'already there:'} {out}"
         ),
     )

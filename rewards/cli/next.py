@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rewards.audit.checks.reviewer import reviewer_for
+from rewards.audit.measurement import season_recorder
 from rewards.cli.console import answer, exit_code, json_option, show_findings
 from rewards.cli.epochs import require_season, season_option
 from rewards.errors import CheckFailed, FindingsError, InvalidInput
@@ -67,7 +68,7 @@ def _step(season: Season, epoch: int | None) -> tuple[str, FindingsError | None]
     previous = season.previous(epoch)
     try:
         reviewer = reviewer_for(previous, season=season.root)
-        computed = compute_folder(inputs, previous, reviewer)
+        computed = compute_folder(inputs, previous, reviewer, season_recorder(season))
         require_carried(season, computed.inputs)
         reviewer.last_report.require_unblocked()
     except InvalidInput as error:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.audit.checks.reviewer import reviewer_for
 from rewards.chain.safe.fields import parse_data
 from rewards.cli.asking import (
     ADDRESS,
@@ -25,27 +24,27 @@ from rewards.cli.asking import (
 )
 from rewards.cli.checks import checks_options
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note
-from rewards.cli.epochs import find_season, locate, season_option
+from rewards.cli.epochs import locate, season_option
+from rewards.cli.grounds import predecessors_of, present_reviewer
 from rewards.cli.target import score_scale_option
 from rewards.errors import CheckFailed, Finding, FindingsError, InvalidInput
 from rewards.files.folder import read_bytes
 from rewards.files.grammar import GrammarError, parse_address, parse_boolean
 from rewards.files.outputs import format_wct
 from rewards.files.published import PublishedEpoch
-from rewards.files.season import Season
 
 if TYPE_CHECKING:
     from rewards.audit.checks.reviewer import Reviewer
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Endpoint
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.settling.gate import Request
     from rewards.settling.history import FindPredecessor
     from rewards.settling.plans import Made, Planner
     from rewards.settling.verdict import Verdict
     from rewards.targets.target import Terms
 
-# As the constants of rewards.chain.plan_file, which is loaded only when the command runs.
+# As the constants of rewards.chain.plan, which is loaded only when the command runs.
 ACTIONS = (
     "propose",
     "activate",
@@ -136,6 +135,8 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
       rewards plan 124 --action propose --sender 0x… --rpc URL --rpc URL --out propose-124.json
       rewards plan --action veto --reason "wrong scores" --rpc URL --out veto.json
     """
+    from rewards.chain.plan_file import plan_bytes
+
     asked = Asked(options)
     asked.require_sensible()
     verdict: Verdict | None = None
@@ -147,7 +148,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - one per option above
         except _Refused as refused:
             _show_refusal(refused, as_json=options["as_json"])
             sys.exit(EXIT_FOUND)
-    content = made.plan.to_bytes()
+    content = plan_bytes(made.plan)
     write_new(options["file"], content)
     document = {
         "ok": True,
@@ -218,28 +219,12 @@ class Asked:
         return published.manifest.chain_id, published.manifest.distributor
 
     def find(self) -> FindPredecessor:
-        """Return how predecessors are found: among those given, then in the season."""
-        from rewards.settling.history import among, within
-
-        given = among(self.previous)
-        published = self.published
-        around = published and Season.around(published.folder)
-        season = around or find_season(self.season_folder)
-        if season is None:
-            return given
-        inside = within(season)
-        return lambda epoch: given(epoch) or inside(epoch)
+        """Return how predecessors are found."""
+        return predecessors_of(self.published, self.season_folder, self.previous)
 
     def reviewer(self, published: PublishedEpoch) -> Reviewer:
-        """Return the limits and waivers that hold: those named, else those of the season."""
-        named = self.season_folder
-        season = Season.open(named) if named else Season.around(published.folder)
-        return reviewer_for(
-            None,
-            season=season.root if season else None,
-            checks=self.checks_file,
-            waivers=self.waivers_file,
-        )
+        """Return the limits and waivers that hold."""
+        return present_reviewer(published, self.season_folder, self.checks_file, self.waivers_file)
 
     def request(self, others: list[Endpoint]) -> Request:
         """Return what the gate is asked."""
@@ -403,7 +388,7 @@ def _show(plan: Plan, verdict: Verdict | None, file: Path) -> None:
         _show_verdict(verdict)
     click.echo(f"action     {plan.action} on chain {plan.chain_id}, {plan.contract.address}")
     if plan.epochs:
-        click.echo(f"epochs     {plan.epochs.first} to {plan.epochs.last}")
+        click.echo(f"settles    {plan.epochs}")
     for name in ("rise", "outstanding", "amount", "claimed", "total"):
         if name in plan.totals:
             symbol = plan.token.symbol if plan.token else "WCT"

@@ -17,12 +17,12 @@ from rewards.cli.sending import (
     journal_option,
     keystore_option,
     machine_for,
-    read_plan,
     rpc_option,
     wait_option,
     yes_option,
 )
 from rewards.cli.sending_words import confirm, show_steps, step_document, words_of
+from rewards.files.grammar import counted
 from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from rewards.chain.distributor import Claim
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.sending.machine import Machine
     from rewards.chain.sending.push import Blocked
     from rewards.chain.steps import Step
@@ -108,6 +108,7 @@ def _begun(machine: Machine, place: Place, epoch: ActiveEpoch) -> Plan | None:
 
     One of which nothing was ever signed gives way to a fresh one: the chain may have moved on.
     """
+    from rewards.chain.plan_file import read_plan
     from rewards.chain.sending.intents import intents_of
     from rewards.chain.sending.reasons import Reason
     from rewards.chain.steps import State
@@ -137,19 +138,21 @@ def _made(
 ) -> tuple[Plan | None, list[Blocked]]:
     from rewards.chain.distributor import CLAIMS_PER_CALL
     from rewards.chain.endpoint import LATEST
+    from rewards.chain.plan_file import plan_bytes
     from rewards.chain.sending.push import claims_for, dues, planned_claims
 
     address = epoch.distributor
     owed = machine.patiently(lambda: dues(epoch.distribution, address, machine.quorum, LATEST))
     claims = claims_for(epoch.distribution, owed)
-    note(f"  {len(claims)} accounts have {format_wct(sum(d.open for d in owed))} WCT open")
+    accounts = counted(len(claims), "account has", "accounts have")
+    note(f"  {accounts} {format_wct(sum(d.open for d in owed))} WCT open")
     good, blocked = [], []
     for start in range(0, len(claims), CLAIMS_PER_CALL):
         batch = claims[start : start + CLAIMS_PER_CALL]
         passed, refused = _sifted(machine, epoch, batch, sender)
         good += passed
         blocked += refused
-        note(f"  simulated {start + len(batch)} of {len(claims)} claims")
+        note(f"  simulated {start + len(batch)} of {counted(len(claims), 'claim')}")
     if not good:
         return None, blocked
     open_of = {due.account: due.open for due in owed}
@@ -163,7 +166,7 @@ def _made(
         caps_now(machine, gas, options["max_fee"], options["max_total_fee"]),
     )
     attempt = _last_attempt(place, epoch.number) + 1
-    write_new(_plan_path(place, epoch.number, attempt), plan.to_bytes())
+    write_new(_plan_path(place, epoch.number, attempt), plan_bytes(plan))
     return plan, blocked
 
 

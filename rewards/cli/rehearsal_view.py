@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rewards.cli.console import note, print_table
+from rewards.files.grammar import counted
 from rewards.rehearsal.folder import REHEARSAL
 from rewards.rehearsal.report import TOP_PAYEES
 
@@ -138,7 +139,7 @@ def _show_payees(outcome: Outcome) -> None:
     shown = outcome.payees[:TOP_PAYEES]
     if shown:
         print_table(
-            f"Largest of {len(outcome.payees)} payees",
+            f"Largest of {counted(len(outcome.payees), 'payee')}",
             ("account", "WCT", "for"),
             [(p.account, wct(p.amount), _short(", ".join(p.ids))) for p in shown],
             right=(1,),
@@ -201,7 +202,7 @@ def _show_reconciliation(outcome: Outcome) -> None:
     last = outcome.settled[-1].reconciliation
     click.echo("Reconciled to zero, after each settlement")
     click.echo("  every balance rose by the account's amount; its cumulative amount is claimed")
-    click.echo(f"  claiming all {outcome.leaves_claimed} leaves again would pay 0")
+    click.echo(f"  claiming {counted(outcome.leaves_claimed, 'leaf', 'leaves')} again would pay 0")
     click.echo(
         f"  refused: the sentinel leaf ({last.sentinel_claim}), "
         f"one base unit too many ({last.altered_claim})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rewards.audit.measurement import recorded_of
 from rewards.audit.report import report_of
 from rewards.audit.report.settlement import read_receipts
 from rewards.audit.report.source import read_source
@@ -16,16 +17,16 @@ from rewards.cli.console import EXIT_FOUND, answer, json_option, show_findings
 from rewards.cli.epochs import locate, season_option
 from rewards.cli.ranges import folders_of
 from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.files.manifest import MANIFEST
 from rewards.files.publish import write_file
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
-from rewards.measure.explain import measurement_of
+from rewards.measure.explain import Measurement, measurement_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rewards.audit.report.settlement import Receipt
-    from rewards.measure.explain import Measurement
 
 RANGE = 31
 """Epochs that the statement spans by default, this one included: a month of daily ones."""
@@ -91,13 +92,13 @@ def command(
     around = _surroundings(published, previous or located.previous, first)
     path = target or around.target
     _require_outside(path, published.folder)
-    measurement = _measurement(published, measured, around.measured)
     source = read_source(
         published,
         PublishedEpoch(around.previous) if around.previous else None,
         around.receipts,
         around.before,
     )
+    measurement = _measurement(published, measured, around.measured)
     content = report_of(source, around.season, measurement)
     try:
         write_file(path, content)
@@ -162,6 +163,9 @@ def _measurement(
     Raises:
         CheckFailed: The folder that was named did not measure them.
     """
+    recorded = recorded_of(published.manifest)
+    if recorded and not named:
+        return Measurement(MANIFEST, is_paid=True, overrides=recorded.overrides)
     folder = named or (found if found and found.is_dir() else None)
     measurement = measurement_of(folder, published) if folder else None
     if named and measurement and not measurement.is_paid:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.chain.plan_file import PLAN_LIMIT, Plan, call_document
+from rewards.chain.plan import Plan, call_document
+from rewards.chain.plan_file import PLAN_LIMIT, read_plan
 from rewards.chain.safe.check import Verdict, check_file
 from rewards.chain.safe.deployments import DEFAULT_VERSION, VERSIONS
 from rewards.chain.safe.export import batch_file, safe_tx_file, safe_tx_of
@@ -155,15 +156,6 @@ def verify(file: Path, plan_path: Path, safe: str | None, nonce: int | None, as_
     if not as_json:
         show_findings(verdict.findings)
     sys.exit(0 if good else EXIT_FOUND)
-
-
-def read_plan(path: Path) -> Plan:
-    """Return the plan in a file.
-
-    Raises:
-        InvalidInput: It cannot be read, or is no plan.
-    """
-    return Plan.from_bytes(read_bytes(path, str(path), PLAN_LIMIT), str(path))
 
 
 def _write_once(out: Path, content: bytes) -> None:

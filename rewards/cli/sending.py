@@ -12,7 +12,6 @@ import click
 from rewards.cli.asking import unlock_keystore
 from rewards.cli.console import note
 from rewards.errors import Finding, InvalidInput
-from rewards.files.folder import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from rewards.chain.journal import Journal
-    from rewards.chain.plan_file import Caps, Plan
+    from rewards.chain.plan import Caps, Plan
     from rewards.chain.sending.machine import Machine
     from rewards.cli.places import Place
 
@@ -125,7 +124,7 @@ def caps_now(machine: Machine, gas: int, max_fee: int | None, total_fee: int | N
             stack would charge now beside execution for as much data as a transaction can have.
     """
     from rewards.chain.op_stack import fee_beside_execution
-    from rewards.chain.plan_file import Caps
+    from rewards.chain.plan import Caps
 
     quorum = machine.quorum
     fees = machine.patiently(lambda: quorum.each(lambda node: node.fees()))
@@ -136,17 +135,6 @@ def caps_now(machine: Machine, gas: int, max_fee: int | None, total_fee: int | N
         lambda: quorum.each(lambda node: fee_beside_execution(node, data, gas))
     )
     return Caps(gas, highest, tip, total_fee or gas * highest + 4 * max(beside))
-
-
-def read_plan(path: Path) -> Plan:
-    """Return a plan.
-
-    Raises:
-        InvalidInput: It is none, or altered.
-    """
-    from rewards.chain.plan_file import PLAN_LIMIT, Plan
-
-    return Plan.from_bytes(read_bytes(path, str(path), PLAN_LIMIT), str(path))
 
 
 def account_source(keystore: Path | None, env_file: Path | None) -> Callable[[], LocalAccount]:

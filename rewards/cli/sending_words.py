@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rewards.cli.console import note
+from rewards.files.grammar import counted
 from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.steps import Step
 
 MONEY = ("rise", "amount", "claimed", "epoch_amount", "total", "cumulative_total")
@@ -75,8 +76,8 @@ def words_of(plan: Plan) -> list[str]:
     chain = TEST_NETWORKS.get(plan.chain_id, MAIN_NETWORKS.get(plan.chain_id, "an unknown chain"))
     epochs = plan.epochs
     lines = [
-        ("action", f"{plan.action} ({plan.target}), {_count(len(plan.calls), 'transaction')}"),
-        ("epochs", f"{epochs.first} to {epochs.last}" if epochs else None),
+        ("action", f"{plan.action} ({plan.target}), {counted(len(plan.calls), 'transaction')}"),
+        ("settles", str(epochs) if epochs else None),
         ("token", f"{plan.token.symbol} {to_checksum(plan.token.address)}" if plan.token else None),
         ("total", None if total is None else f"{total} {unit}"),
         ("root", plan.merkle_root),
@@ -106,10 +107,6 @@ def _calls_of(plan: Plan) -> Iterator[str]:
 
 
 MAIN_NETWORKS = {1: "Ethereum", 10: "OP Mainnet", 8453: "Base"}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def step_document(step: Step) -> dict[str, Any]:

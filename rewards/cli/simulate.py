@@ -16,6 +16,7 @@ from rewards.cli.console import answer, json_option, note, print_table, short_wc
 from rewards.cli.epochs import season_option
 from rewards.cli.ranges import folders_of, range_options
 from rewards.cli.writing import write_files, write_tables
+from rewards.files.grammar import counted
 from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
@@ -125,8 +126,8 @@ def _show_outcome(simulation: Simulation, outcome: Outcome, number: int, top: in
     moves = winners[:top] + losers[:top]
     if moves:
         print_table(
-            f"WCT: {len(winners[:top])} of {len(winners)} winners, {len(losers[:top])} of "
-            f"{len(losers)} losers, the largest changes",
+            f"WCT: {len(winners[:top])} of {counted(len(winners), 'winner')}, "
+            f"{len(losers[:top])} of {counted(len(losers), 'loser')}, the largest changes",
             ("", "recipient", "published", "then", "change", ""),
             [_move_row(move) for move in sorted(moves, key=lambda m: (-m.delta, m.recipient))],
             right=(2, 3, 4, 5),
@@ -140,8 +141,9 @@ def sentences(simulation: Simulation, outcome: Outcome) -> list[str]:
     if not winners and not losers:
         return ["nobody's amount changes"]
     counts = (
-        f"{len(winners)} recipients gain {_wct(comparison.gained)} together, {len(losers)} lose "
-        f"{_wct(comparison.lost)}, {comparison.same} get the same"
+        f"{counted(len(winners), 'recipient gains', 'recipients gain')} "
+        f"{_wct(comparison.gained)} together, {counted(len(losers), 'loses', 'lose')} "
+        f"{_wct(comparison.lost)}, {counted(comparison.same, 'gets', 'get')} the same"
     )
     said = [counts]
     paid_before, paid = before.measured.paid, outcome.measured.paid
@@ -320,7 +322,7 @@ def _show_incentives(simulation: Simulation) -> None:
         click.echo(f"({number}) {outcome.name}")
     dropped = len(simulation.alternatives) + 1 - len(outcomes)
     if dropped:
-        click.echo(f"{dropped} more scenarios: see --csv or --json")
+        click.echo(f"{counted(dropped, 'more scenario')}: see --csv or --json")
     click.echo(
         "Both halves keep certificate, score and status; caps and debts count per id.\n"
         "Where ids are permissioned, an operator cannot split alone.\n"

@@ -23,7 +23,7 @@ from rewards.cli.epochs import season_option
 from rewards.cli.ranges import folders_of, range_options
 from rewards.cli.writing import write_tables
 from rewards.errors import CheckFailed, printable
-from rewards.files.grammar import format_time
+from rewards.files.grammar import counted, format_time
 from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
 
@@ -117,7 +117,8 @@ def _show(statement: Statement, top: int) -> None:
     for name, problem in statement.unreadable:
         note(printable(f"{name}: {problem}"))
     held = sum(identity.holds for identity in statement.identities)
-    click.echo(f"{held} of {len(statement.identities)} identities hold, to the wei")
+    hold = counted(len(statement.identities), "identity holds", "identities hold")
+    click.echo(f"{held} of {hold}, to the wei")
 
 
 def _show_ledger(statement: Statement) -> None:

@@ -11,9 +11,10 @@ import click
 from rewards.cli.console import answer, json_option, note, print_table
 from rewards.cli.epochs import season_option
 from rewards.cli.places import Place
-from rewards.cli.sending import journal_option, machine_for, read_plan, reading_machine
+from rewards.cli.sending import journal_option, machine_for, reading_machine
 from rewards.cli.sending_words import step_document
 from rewards.errors import Finding, InvalidInput
+from rewards.files.grammar import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def command(plans: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - 
     steps = _steps(place)
     manifests = _manifests(place)
     chain = _ask(place, manifests, options["urls"]) if options["urls"] else {}
-    standings = [_standing(manifest, steps, chain) for manifest in manifests]
+    standings = _standings(manifests, steps, chain)
     document = {
         "ok": True,
         "journal": str(place.journal) if place.journal.exists() else None,
@@ -114,6 +115,19 @@ def _ask(
     return found
 
 
+def _standings(
+    manifests: Sequence[Manifest], steps: Sequence[Step], chain: dict[tuple[int, str], OnChain]
+) -> list[Standing]:
+    from rewards.chain.sending.standing import settled_together
+
+    of_contract: dict[tuple[int, str], list[Standing]] = {}
+    for manifest in manifests:
+        where = (manifest.chain_id, manifest.distributor)
+        of_contract.setdefault(where, []).append(_standing(manifest, steps, chain))
+    found = [one for standings in of_contract.values() for one in settled_together(standings)]
+    return sorted(found, key=lambda standing: standing.epoch)
+
+
 def _standing(
     manifest: Manifest, steps: Sequence[Step], chain: dict[tuple[int, str], OnChain]
 ) -> Standing:
@@ -139,7 +153,8 @@ def _show(place: Place, standings: Sequence[Standing], steps: Sequence[Step]) ->
     if shown:
         click.echo(f"Transactions, by {place.journal}")
     if len(shown) < len(steps):
-        click.echo(f"  {len(steps) - len(shown)} earlier ones are final; --json holds them all")
+        left_out = counted(len(steps) - len(shown), "earlier one is", "earlier ones are")
+        click.echo(f"  {left_out} final; --json holds them all")
     for step in shown:
         _show_step(step)
     if not standings and not steps:
@@ -175,6 +190,7 @@ def _backup(place: Place, target: Path) -> None:
 
 
 def _recover(place: Place, plans: Sequence[Path], options: dict[str, Any]) -> None:
+    from rewards.chain.plan_file import read_plan
     from rewards.chain.sending.recovery import recover
     from rewards.chain.sending.submitting import Submission
     from rewards.cli.sending import repeat_of

@@ -18,7 +18,6 @@ from rewards.cli.sending import (
     journal_option,
     keystore_option,
     machine_for,
-    read_plan,
     repeat_of,
     rpc_option,
     wait_option,
@@ -27,7 +26,7 @@ from rewards.cli.sending import (
 from rewards.cli.sending_words import confirm, show_steps, step_document, words_of
 
 if TYPE_CHECKING:
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.sending.submitting import Submission
     from rewards.chain.steps import Step
 
@@ -81,6 +80,7 @@ def command(plan_path: Path, **options: Any) -> None:  # noqa: ANN401 - one per 
       rewards submit propose-124.json --rpc URL --rpc URL --safe 0x… --nonce 17
     """
     _require_sensible(options)
+    from rewards.chain.plan_file import read_plan
     from rewards.chain.sending.submitting import Submission
 
     plan = read_plan(plan_path)

@@ -10,6 +10,7 @@ from rewards.cli.active_epoch import active_epoch, place_of_epoch
 from rewards.cli.console import answer, json_option, note, print_table
 from rewards.cli.epochs import season_option
 from rewards.cli.sending import reading_machine, rpc_option
+from rewards.files.grammar import counted
 from rewards.files.outputs import format_wct
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def command(out: str | None, **options: Any) -> None:  # noqa: ANN401 - one per 
         if len(listed) > SHOWN:
             note(f"and {len(listed) - SHOWN} more; --json holds them all")
         click.echo(
-            f"{len(found)} accounts have claimed {format_wct(claimed)} WCT; "
+            f"{counted(len(found), 'account has', 'accounts have')} claimed "
+            f"{format_wct(claimed)} WCT; "
             f"{format_wct(still)} WCT are open"
         )
 

@@ -10,12 +10,14 @@ import click
 
 from rewards.audit.checks.recorded import not_at_hand
 from rewards.audit.checks.review import counts_text
+from rewards.audit.measurement import recorded_of
 from rewards.audit.verify import Verification, verification
 from rewards.cli.attestations import AttestationsAsked, attestation_options
 from rewards.cli.checks import report_on
 from rewards.cli.console import EXIT_FOUND, answer, json_option, note, show_findings
 from rewards.cli.epochs import Located, locate, require_season, season_option
-from rewards.errors import FindingsError
+from rewards.errors import FindingsError, printable
+from rewards.files.grammar import counted
 from rewards.files.published import PublishedEpoch
 
 if TYPE_CHECKING:
@@ -77,9 +79,7 @@ def command(
         results[0] if out is not None else {"ok": good, "epochs": results},
         as_json=as_json,
         text=lambda: click.echo(
-            f"verified: {len(epochs)} epoch{'s' if len(epochs) > 1 else ''}, every byte"
-            if good
-            else "NOT verified"
+            f"verified: {counted(len(epochs), 'epoch')}, every byte" if good else "NOT verified"
         ),
     )
     sys.exit(0 if good else EXIT_FOUND)
@@ -111,6 +111,8 @@ def _verify(
         unseen = not_at_hand(published, epoch.previous)
         if unseen:
             result["trusted_checks"] = unseen
+        recorded = recorded_of(manifest)
+        result["measurement"] = recorded.as_json() if recorded else None
         report = report_on(published, epoch.previous, None, None, recomputed=outcome.recomputed)
         result["checks"] = {"recorded": report.recorded, "counts": report.counts}
         if not quiet:
@@ -120,14 +122,18 @@ def _verify(
             if unseen:
                 note(f"  taken on trust: what its checks found against {', '.join(unseen)}")
             note(f"  checks{'' if report.recorded else ' (not published)'}: {counts_text(report)}")
+            for line in (
+                recorded.lines() if recorded else ["how they were measured is not recorded"]
+            ):
+                note(f"  scores: {printable(line)}")
         if urls:
             findings = _verify_on_chain(published, urls, result, quiet=quiet)
         if asked.files and not findings:
-            counted = asked.count(published, urls)
-            result["attestations"] = counted.as_json()
-            findings = list(counted.findings)
+            attested = asked.count(published, urls)
+            result["attestations"] = attested.as_json()
+            findings = list(attested.findings)
             if not quiet:
-                note(f"  attested by {', '.join(counted.good) or 'nobody'}")
+                note(f"  attested by {', '.join(attested.good) or 'nobody'}")
     result |= {"ok": not findings, "findings": [finding.as_json() for finding in findings]}
     if not quiet and findings:
         note(f"{epoch.folder}: NOT verified")

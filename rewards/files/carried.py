@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from rewards.errors import Finding, InvalidInput
 from rewards.files.csv_tables import canonical_csv, read_table
 from rewards.files.inputs import ADJUSTMENTS
+from rewards.files.season import Season
 from rewards.rules.records import Adjustment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-    from rewards.files.season import Season
     from rewards.rules.records import Inputs
 
 
@@ -55,6 +56,17 @@ def require_carried(season: Season, inputs: Inputs) -> None:
             )
             for account, amount, reason in sorted(missing)
         )
+
+
+def require_carried_near(folder: Path, inputs: Inputs) -> None:
+    """Do the same for the season that a folder lies in, if it lies in one.
+
+    Raises:
+        InvalidInput: As `require_carried`, or the season cannot be read.
+    """
+    season = Season.around(folder)
+    if season:
+        require_carried(season, inputs)
 
 
 def _sum(row: Adjustment) -> tuple[str, int, str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rewards.rules.records import EpochResult, Inputs, Opening
 
     Reviewer = Callable[[Inputs, Opening | None], Callable[[EpochResult], ReviewDocuments | None]]
+    Recorder = Callable[[Inputs], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,20 @@ def load_epoch(
 
 
 def compute(
-    inputs: Inputs, opening: Opening | None, reviewer: Reviewer | None = None
+    inputs: Inputs,
+    opening: Opening | None,
+    reviewer: Reviewer | None = None,
+    recorder: Recorder | None = None,
 ) -> ComputedEpoch:
-    """Compute an epoch from checked inputs; what `reviewer` finds is published with it.
+    """Compute an epoch from checked inputs.
+
+    What `reviewer` finds is published with it, and what `recorder` tells of the measurement.
 
     Raises:
         InvalidInput: The cumulative total would not fit into 256 bits.
         InvariantBroken: A conservation identity does not hold.
     """
+    measurement = recorder(inputs) if recorder else None
     review_of = reviewer(inputs, opening) if reviewer else lambda _: None
     result = RULESETS[inputs.policy.ruleset].compute_epoch(inputs, opening)
     total = sum_of(result.allocations, "cumulative")
@@ -111,7 +118,7 @@ def compute(
         )
     require_conserved(result)
     distribution = distribution_of(inputs, result.allocations)
-    files = render_epoch(inputs, opening, result, distribution, review_of(result))
+    files = render_epoch(inputs, opening, result, distribution, review_of(result), measurement)
     return ComputedEpoch(inputs, opening, result, files, distribution)
 
 
@@ -119,11 +126,12 @@ def compute_folder(
     inputs: Path,
     previous: Path | None,
     reviewer: Reviewer | None = None,
+    recorder: Recorder | None = None,
     *,
     by_column: bool | None = None,
 ) -> ComputedEpoch:
     """Compute an epoch from its folder and its predecessor's."""
-    return compute(*load_epoch(inputs, previous, by_column=by_column), reviewer)
+    return compute(*load_epoch(inputs, previous, by_column=by_column), reviewer, recorder)
 
 
 def publish_epoch(epoch: ComputedEpoch, out: Path) -> bool:

@@ -186,6 +186,16 @@ def format_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, `1 claim` or `2 claims`; `many` where an s will not do."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def format_epochs(first: int, last: int) -> str:
+    """Return a range of epochs in words, `epoch 3` or `epochs 3 to 5`."""
+    return f"epoch {first}" if first == last else f"epochs {first} to {last}"
+
+
 def parse_text(text: str) -> str:
     """Return free text of one line that no spreadsheet would run as a formula.
 

@@ -173,10 +173,12 @@ def render_epoch(
     result: EpochResult,
     distribution: Distribution | LargeDistribution | None,
     review: ReviewDocuments | None = None,
+    measurement: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Return the bytes of every file of the published folder.
 
-    What checks found is published with it only where a season asks for checks.
+    What checks found is published with it only where a season asks for checks, how the scores were
+    measured only where that is known.
     """
     files: dict[str, Any] = {
         f"{INPUTS_FOLDER}{name}": content for name, content in canonical_inputs(inputs).items()
@@ -197,9 +199,8 @@ def render_epoch(
         files[DISTRIBUTION] = canonical_json(openzeppelin_dump(distribution))
     if review:
         files[FINDINGS] = review.findings
-    return EpochFiles(
-        files, partial(_manifest, inputs, opening, result, distribution, files, review)
-    )
+    manifest = partial(_manifest, inputs, opening, result, distribution, files, review, measurement)
+    return EpochFiles(files, manifest)
 
 
 class EpochFiles(Mapping[str, Any]):
@@ -250,6 +251,7 @@ def _manifest(
     distribution: Distribution | LargeDistribution | None,
     files: Mapping[str, Content],
     review: ReviewDocuments | None,
+    measurement: Mapping[str, Any] | None,
 ) -> bytes:
     header, settlement = inputs.header, inputs.settlement
     document: dict[str, Any] = {
@@ -291,6 +293,8 @@ def _manifest(
         document["supersedes"] = {"manifest_hash": header.supersedes, "reason": header.reason}
     if review:
         document |= {"checks": review.checks, "waivers": review.waivers}
+    if measurement:
+        document["measurement"] = measurement
     document["digest"] = manifest_digest(document)
     return canonical_json(document)
 

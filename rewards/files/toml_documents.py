@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.folder import DOCUMENT_LIMIT, decode, read_bytes
-from rewards.files.grammar import GrammarError, parse_time
+from rewards.files.grammar import GrammarError, counted, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -181,7 +181,7 @@ class Document:
             self.find(shown, shown, "is an unknown key", "check the spelling, or remove it")
         if len(unknown) > FINDINGS_LIMIT:
             more = len(unknown) - FINDINGS_LIMIT
-            self.find("", None, f"has {more} more unknown keys", "correct these first")
+            self.find("", None, f"has {counted(more, 'more unknown key')}", "correct these first")
 
     def _parsed(self, key: str, text: str, parser: Callable[[str], Any]) -> Any:  # noqa: ANN401
         try:

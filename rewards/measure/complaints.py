@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from rewards.errors import Finding
-from rewards.files.grammar import format_time
+from rewards.files.grammar import counted, format_time
 from rewards.measure.inputs import LATEST
 from rewards.measure.records import MICROSECONDS
 
@@ -52,13 +52,13 @@ def listed_ids(
     engine: Engine, label: str, ids: ir.Table, column: str, problem: str, remedy: str
 ) -> list[Finding]:
     """Return a finding for each of the first distinct ids, with the number of its rows."""
-    counted = ids.group_by("id").aggregate(n=ids.count())
-    shown = engine.fetch(counted.order_by(ibis.asc("id")).limit(LISTED))
-    total = engine.fetch(counted.aggregate(n=counted.count(), rows=counted.n.sum().fill_null(0)))
+    by_id = ids.group_by("id").aggregate(n=ids.count())
+    shown = engine.fetch(by_id.order_by(ibis.asc("id")).limit(LISTED))
+    total = engine.fetch(by_id.aggregate(n=by_id.count(), rows=by_id.n.sum().fill_null(0)))
     findings = [
         Finding(
             label,
-            f"{problem} ({n} row{'s' if n != 1 else ''})",
+            f"{problem} ({counted(n, 'row')})",
             remedy,
             column=column,
             value=str(name),
@@ -83,7 +83,7 @@ def time_findings(
             return [
                 Finding(
                     label,
-                    f"holds {unit} where microseconds belong, in {rows} rows",
+                    f"holds {unit} where microseconds belong, in {counted(rows, 'row')}",
                     "write microseconds since 1970, e.g. 1782259200000000",
                     column="ts_us",
                     value=str(counts["first"]),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.errors import CheckFailed, Finding, printable
 from rewards.files.documents import parse_json
 from rewards.files.folder import decode, read_bytes
-from rewards.files.grammar import parse_time
+from rewards.files.grammar import counted, parse_time
 from rewards.files.manifest import INPUTS_FOLDER
 from rewards.measure.outputs import (
     MANIFEST,
@@ -123,17 +123,26 @@ class NodeEvidence:
         if self.lost:
             shown.append("slots that were not up")
         shown += [
-            f"    {row['state']:10} {row['start']} to {row['end']} ({row['slots']} slots)"
+            f"    {row['state']:10} {row['start']} to {row['end']}"
+            f" ({counted(int(row['slots']), 'slot')})"
             for row in self.lost
         ]
         if self.override:
-            shown += [
-                "not the measurement but an override was published",
-                f"    by {self.override['approved_by']}: {self.override['reason']}",
-                f"    published {_score_text(self.override['published'])}",
-                f"    measured  {_score_text(self.override['measured'])}",
-            ]
+            shown += override_lines(self.override)
         return [printable(line) for line in shown]
+
+
+def override_lines(override: Mapping[str, Any]) -> list[str]:
+    """Return the record of an override as lines for a person."""
+    return [
+        printable(line)
+        for line in (
+            "not the measurement but an override was published",
+            f"    by {override['approved_by']}: {override['reason']}",
+            f"    published {_score_text(override['published'])}",
+            f"    measured  {_score_text(override['measured'])}",
+        )
+    ]
 
 
 def node_evidence(folder: Path, node_id: str) -> NodeEvidence:
@@ -327,7 +336,8 @@ def _steps(
             "needed",
             {"needed": int(voters["quorum"]), "operators": int(voters["operators"])},
             int(voters["quorum"]),
-            f"at least {config['quorum']} of the {voters['operators']} operators that may vote",
+            f"at least {config['quorum']} of the"
+            f" {counted(int(voters['operators']), 'operator')} that may vote",
         ),
         EvidenceStep("1.4", "slots", "E // s", {"E": length, "s": seconds}, slots),
         EvidenceStep("1.3", "observed", "up + down", {"up": up, "down": down}, observed),
@@ -410,7 +420,11 @@ SHOWN_TERMS = 4
 
 def _operator_line(row: Row) -> str:
     count = int(row["count"])
-    mean = f"mean {int(row['sum_us']) // count} us of {count} answers" if count else "no answer"
+    mean = (
+        f"mean {int(row['sum_us']) // count} us of {counted(count, 'answer')}"
+        if count
+        else "no answer"
+    )
     chosen = ", the median" if row["median"] == "true" else ""
     return f"{row['operator_id']}: up in {row['slots_up']} of {row['slots_voted']}, {mean}{chosen}"
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rewards.errors import InvalidInput
+from rewards.files.grammar import counted
 from rewards.measure import probes as expressions
 from rewards.measure.columns import PROBES, canonical, row_text
 from rewards.measure.complaints import broken_rows, listed, listed_ids, time_findings
@@ -114,7 +115,7 @@ def measure_nodes(
         InvalidInput: The probes cannot be measured; nothing has been written.
     """
     source = locate(LABEL, location)
-    progress(f"hashing {len(source.paths)} files of probes")
+    progress(f"hashing {counted(len(source.paths), 'file')} of probes")
     telemetry = hash_files(source, progress)
     probes = canonical(engine.scan(source), source, PROBES)
     numbering = _numbering(inputs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.errors import Finding
 from rewards.files.csv_tables import canonical_csv
 from rewards.files.documents import canonical_json
-from rewards.files.grammar import format_time
+from rewards.files.grammar import counted, format_time
 from rewards.files.inputs import NODE_SCORES, WALLET_SCORES
 from rewards.measure.inputs import window_json
 from rewards.measure.percentiles import PERCENTILES
@@ -61,9 +61,9 @@ def insufficient_findings(results: Iterable[NodeResult], minimum: str) -> list[F
     return [
         Finding(
             NODE_SCORES.name,
-            f"has insufficient data: {result.observed} of {result.slots} slots observed, coverage"
-            f" below {minimum} (a slot needs {result.needed} of {result.voters} operators;"
-            f" {len(result.tally.reports)} sent a probe)",
+            f"has insufficient data: {result.observed} of {counted(result.slots, 'slot')} observed,"
+            f" coverage below {minimum} (a slot needs {result.needed} of"
+            f" {counted(result.voters, 'operator')}; {len(result.tally.reports)} sent a probe)",
             "find the missing probes, or give the row with --overrides",
             column="node_id",
             value=result.node_id,

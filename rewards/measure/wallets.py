@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewards.errors import Finding, InvalidInput
+from rewards.files.grammar import counted
 from rewards.measure import events as expressions
 from rewards.measure.columns import EVENTS, canonical, row_text
 from rewards.measure.complaints import LISTED, broken_rows, listed, time_findings
@@ -104,7 +105,7 @@ def measure_wallets(
     if problems:
         raise InvalidInput(problems)
     source = locate(LABEL, location)
-    progress(f"hashing {len(source.paths)} files of events")
+    progress(f"hashing {counted(len(source.paths), 'file')} of events")
     telemetry = hash_files(source, progress)
     events = canonical(engine.scan(source), source, EVENTS)
     progress(f"counting the events with {engine.name} {engine.version}")
@@ -214,7 +215,7 @@ def _unknown_findings(sizes: Mapping[str, int]) -> list[Finding]:
     findings = [
         Finding(
             LABEL,
-            f"is in no row of wallets.csv ({sizes[name]} events); it is not paid",
+            f"is in no row of wallets.csv ({counted(sizes[name], 'event')}); it is not paid",
             remedy,
             column="wallet_id",
             value=name,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.files.carried import require_carried, require_carried_near
 from rewards.files.epoch import compute, compute_folder, read_opening
 from rewards.files.inputs import check_inputs, read_inputs
 from rewards.files.outputs import ALLOCATIONS_CSV, MANIFEST, manifest_hash, sha256
@@ -49,6 +50,7 @@ def one_epoch(inputs: Path, previous: Path | None) -> Subject:
         InvalidInput: With every finding.
     """
     epoch = compute_folder(inputs, previous)
+    require_carried_near(inputs, epoch.inputs)
     return Subject(f"epoch {epoch.inputs.header.epoch}", (epoch,))
 
 
@@ -69,6 +71,7 @@ def whole_season(season: Season) -> Subject:
     epochs = []
     for number in numbers:
         epoch = _compute_on(opening, season.inputs(number), f"inputs/{number:06d}/")
+        require_carried(season, epoch.inputs)
         epochs.append(epoch)
         opening = opening_after(epoch)
         if number in season.published():

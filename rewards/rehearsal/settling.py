@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rewards.chain.distributor import AMOUNT_LIMIT, EPOCH_LIMIT
 from rewards.errors import CheckFailed, Finding
+from rewards.files.grammar import format_epochs
 from rewards.files.outputs import MANIFEST, manifest_hash
 from rewards.merkle.distribution import Distribution, Domain
 
@@ -52,9 +53,7 @@ class Settling:
         """Return the epochs in words."""
         if self.is_opening:
             return f"predecessor (epoch {self.epoch})"
-        if len(self.epochs) == 1:
-            return f"epoch {self.epoch}"
-        return f"epochs {self.epochs[0]} to {self.epoch}"
+        return format_epochs(self.epochs[0], self.epoch)
 
 
 def bundles(count: int, last: int) -> list[range]:

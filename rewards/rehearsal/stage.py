@@ -17,6 +17,7 @@ from rewards.chain.distributor import (
 )
 from rewards.chain.errors import EndpointTrouble, Reverted
 from rewards.errors import CheckFailed, Finding
+from rewards.files.grammar import counted
 from rewards.rehearsal.progress import Silent
 from rewards.rules.records import Address, Settlement
 
@@ -203,7 +204,9 @@ class Stage:
         )
 
     def _claim(self, settling: Settling, claims: Sequence[Claim]) -> Iterator[Action]:
-        self.progress.stage(f"{settling}: claim {len(claims)} leaves", len(claims))
+        self.progress.stage(
+            f"{settling}: claim {counted(len(claims), 'leaf', 'leaves')}", len(claims)
+        )
         for batch in batches(claims):
             call = self._distributor.claim_many(settling.epoch, batch)
             place = f"{settling}, claims of {batch[0].account} to {batch[-1].account}"
@@ -218,7 +221,9 @@ class Stage:
         Raises:
             CheckFailed: With everything that is not exactly as it must be.
         """
-        self.progress.stage(f"{settling}: reconcile {len(claims)} accounts", 2 * len(claims))
+        self.progress.stage(
+            f"{settling}: reconcile {counted(len(claims), 'account')}", 2 * len(claims)
+        )
         accounts = sorted({claim.account for claim in claims} | set(settling.amounts))
         received = self._received(accounts)
         claimed = self._distributor.claimed(accounts, progress=self.progress.step)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rewards.audit.verify import verify_epoch
 from rewards.chain.attestation import Attestation, Statement, is_signed, is_signed_by_key
 from rewards.chain.distributor import Distributor, PendingState, Proposal, ProposalStatus, Role
 from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.files.grammar import counted
 from rewards.settling.history import FindPredecessor, History, base_findings, trace
 from rewards.settling.onchain import Contract, read_contract
+from rewards.settling.recomputing import expect_unblocked, recompute
+from rewards.settling.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from rewards.audit.checks.reviewer import Reviewer
     from rewards.chain.agreement import Sight
     from rewards.chain.endpoint import Endpoint
     from rewards.files.published import PublishedEpoch
@@ -73,7 +76,11 @@ def _attempt_of(pending: PendingState, epoch: int) -> int:
 
 
 def recomputed_statement(
-    published: PublishedEpoch, place: Place, find: FindPredecessor
+    published: PublishedEpoch,
+    place: Place,
+    find: FindPredecessor,
+    reviewer: Reviewer | None = None,
+    verdict: Verdict | None = None,
 ) -> Statement:
     """Return what is to be signed, once everything that it says has been recomputed.
 
@@ -82,18 +89,24 @@ def recomputed_statement(
             one: it records what it took over.
         place: Where it is to be proposed.
         find: How the epochs in between are found, where there are any.
+        reviewer: The limits and waivers that hold; None: those that each epoch was published with.
+        verdict: Gets what the checks come to, and what whoever signs should know.
 
     Raises:
-        CheckFailed: An epoch is not what its inputs make of it, or the history has a gap.
+        CheckFailed: An epoch is not what its inputs make of it, a finding blocks one, or the
+            history has a gap.
     """
     history = _history(published, place.previous_epoch, find)
-    findings: list[Finding] = []
-    for epoch, before in history.with_predecessors:
-        findings += verify_epoch(epoch.folder, before.folder if before else None)
+    recomputed = recompute(history, reviewer)
+    findings = recomputed.findings
     if not findings and place.contract:
         findings += _chain_findings(published, history, place.contract)
     if findings:
         raise CheckFailed(findings)
+    verdict = verdict or Verdict()
+    expect_unblocked(verdict, "findings", recomputed)
+    if recomputed.blocking:
+        raise CheckFailed(recomputed.blocking)
     manifest = published.manifest
     if manifest.root is None:
         problem = "has no leaf: there is nothing to attest"
@@ -240,7 +253,8 @@ def _count(
         if not found:
             good.add(one.attester)
     if len(good) < threshold:
-        few = f"are too few: {len(good)} good ones, {threshold} are needed"
+        needed = counted(threshold, "is", "are")
+        few = f"are too few: {counted(len(good), 'good one')}, {needed} needed"
         findings.append(Finding("attestations", few, "collect the missing ones"))
     return Counted(tuple(sorted(good)), threshold, tuple(findings))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rewards.chain.agreement import Sight
 from rewards.chain.deployment import created_address, deployment_findings, has_proxy
-from rewards.chain.plan_file import (
+from rewards.chain.plan import (
     EPOCH_DISTRIBUTOR,
     PROXY,
     Plan,

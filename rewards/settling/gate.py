@@ -27,7 +27,7 @@ from rewards.chain.errors import Reverted
 from rewards.chain.local_fork import NoSimulation
 from rewards.chain.simulation import Simulation, Step
 from rewards.errors import CheckFailed, Finding, InvalidInput
-from rewards.files.grammar import format_time
+from rewards.files.grammar import counted, format_epochs, format_time
 from rewards.files.outputs import format_wct
 from rewards.merkle.distribution import Distribution, Domain
 from rewards.settling.funding import Funding, read_funding
@@ -279,7 +279,7 @@ class ProposalGate:
         first, last = history.epochs[0].manifest.epoch, history.last.manifest.epoch
         active = self.contract.active.epoch
         since = f"on top of epoch {active}, as activated" if active else "from the first one on"
-        self.verdict.found(name, findings, f"epochs {first} to {last}, {since}, without a gap")
+        self.verdict.found(name, findings, f"{format_epochs(first, last)}, {since}, without a gap")
 
     def _check_nothing_pending(self, name: str) -> None:
         pending = self.contract.pending
@@ -326,7 +326,8 @@ class ProposalGate:
         self.verdict.expect(
             name,
             fits,
-            f"{len(self.claims)} leaves sum up to {format_wct(total)} WCT, root {manifest.root}",
+            f"{counted(len(self.claims), 'leaf sums', 'leaves sum')} up to "
+            f"{format_wct(total)} WCT, root {manifest.root}",
             "run `rewards verify` on the folder; the contract keeps amounts in 128 bits",
         )
 
@@ -378,7 +379,9 @@ class ProposalGate:
         if owed != outstanding and not findings:
             problem = f"owes its accounts {owed} base units, and {outstanding} will be outstanding"
             findings.append(Finding("the epoch", problem, "run `rewards verify` on the folder"))
-        good = f"{format_wct(total)} WCT of {len(self.claims)} accounts' amounts are claimed"
+        good = (
+            f"{format_wct(total)} WCT of {counted(len(self.claims), 'leaf', 'leaves')} are claimed"
+        )
         self.verdict.found(name, findings, good)
 
     def _check_funding(self, name: str) -> None:
@@ -451,12 +454,14 @@ class ProposalGate:
             findings.append(
                 Finding(
                     "attestations",
-                    f"{good} good ones, {threshold} are needed",
+                    f"{counted(good, 'good one')}, {counted(threshold, 'is', 'are')} needed",
                     "have attesters run `rewards attest` on the folder and give --attestations",
                 )
             )
         count = self.contract.settings.attester_count
-        self.verdict.found(name, findings, f"{good} good ones, {threshold} of {count} needed")
+        self.verdict.found(
+            name, findings, f"{counted(good, 'good one')}, {threshold} of {count} needed"
+        )
 
     def _check_payees(self, name: str) -> None:
         accounts = [claim.account for claim in self.claims]
@@ -468,7 +473,8 @@ class ProposalGate:
             chain = other.chain_id()
             chains.append(str(chain))
             findings += self._only_elsewhere(accounts, other, chain)
-        good = f"none of {len(accounts)} has its code on chain {', '.join(chains)} alone"
+        payees = counted(len(accounts), "payee")
+        good = f"none of {payees} has its code on chain {', '.join(chains)} alone"
         if self.request.accepted:
             good += f"; accepted: {', '.join(sorted(self.request.accepted))}"
         self.verdict.found(name, findings, good)
@@ -517,8 +523,8 @@ class ProposalGate:
         self.verdict.found(
             name,
             findings,
-            f"{ran.claims} claims after proposal and activation, run by {ran.by} at "
-            f"{format_time(simulation.timestamp)}, pay {format_wct(ran.paid)} {self.token.symbol}",
+            f"{counted(ran.claims, 'claim')} after proposal and activation, {ran.words} at "
+            f"{format_time(simulation.timestamp)}: {format_wct(ran.paid)} {self.token.symbol} paid",
         )
 
     def _simulation(self) -> Simulation:
@@ -538,4 +544,4 @@ class ProposalGate:
         activation = distributor.activate(self.proposal.epoch, self.proposal.attempt)
         steps.append(Step("activate", activated, sender, activation))
         claimed = max(activated + 1, settings.claims_paused_until)
-        return Simulation(self.sight.first, self.sight.block.number, steps, claimed, sender)
+        return Simulation(self.sight.endpoints, self.sight.block.number, steps, claimed, sender)

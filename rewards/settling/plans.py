@@ -24,7 +24,7 @@ from rewards.chain.distributor import (
 )
 from rewards.chain.errors import Reverted
 from rewards.chain.op_stack import fee_beside_execution
-from rewards.chain.plan_file import (
+from rewards.chain.plan import (
     CHANGES,
     EPOCH_DISTRIBUTOR,
     Caps,
@@ -37,7 +37,14 @@ from rewards.chain.plan_file import (
 from rewards.chain.sending.movements import RECEIVED, Received
 from rewards.chain.simulation import Simulation
 from rewards.errors import CheckFailed, Finding, InvalidInput
-from rewards.files.grammar import GrammarError, format_time, parse_address, parse_boolean
+from rewards.files.grammar import (
+    GrammarError,
+    counted,
+    format_epochs,
+    format_time,
+    parse_address,
+    parse_boolean,
+)
 from rewards.files.grammar import parse_integer as parse_number
 from rewards.files.outputs import MANIFEST, format_wct
 from rewards.merkle.keccak import keccak256
@@ -267,14 +274,15 @@ class Planner:
         self.verdict.expect(
             "owed",
             bool(owed),
-            f"{len(owed)} accounts are owed {format_wct(sum(gate.due.values()))} WCT",
+            f"{counted(len(owed), 'account is', 'accounts are')} owed "
+            f"{format_wct(sum(gate.due.values()))} WCT",
             "everybody has claimed",
         )
         self.verdict.require_ok()
         now = self.sight.block.timestamp + 1
         opens = max(now, contract.settings.claims_paused_until)
         number, sender = self.sight.block.number, gate.request.sender
-        simulation = Simulation(self.sight.first, number, (), opens, sender)
+        simulation = Simulation(self.sight.endpoints, number, (), opens, sender)
         distributor = Distributor(self.sight.first, self.address)
         report = self.sight.reporter("claims simulated")
         ran = simulation.run(distributor, manifest.epoch, owed, gate.due, report)
@@ -282,7 +290,8 @@ class Planner:
             Finding(f"simulated: {t.what}", t.problem, "leave it out; ask the payee")
             for t in ran.troubles
         ]
-        good = f"{ran.claims} claims pay {format_wct(ran.paid)} WCT"
+        pay = counted(ran.claims, "claim pays", "claims pay")
+        good = f"{pay} {format_wct(ran.paid)} WCT, {ran.words}"
         self.verdict.found("simulation", findings, good)
         self.verdict.require_ok()
         calls = []
@@ -445,7 +454,7 @@ class Planner:
     def _expect_recomputed(self, history: History, reviewer: Reviewer | None) -> None:
         made = recompute(history, reviewer)
         first, last = history.epochs[0].manifest.epoch, history.last.manifest.epoch
-        good = f"{first} to {last} are recomputed, byte for byte"
+        good = f"{format_epochs(first, last)}: recomputed, byte for byte"
         self.verdict.found("epochs", made.findings, good)
         if not made.findings:
             expect_unblocked(self.verdict, "findings", made)

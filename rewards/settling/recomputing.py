@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rewards.audit.checks.recorded import review_published
 from rewards.audit.checks.review import as_error, counts_text
 from rewards.audit.checks.waivers import WAIVERS_TOML
+from rewards.audit.measurement import recorded_of
 from rewards.audit.verify import verification
 
 if TYPE_CHECKING:
@@ -35,11 +36,22 @@ class Recomputed:
         findings: In what an epoch is not what its inputs make of it.
         reports: What the checks find in each epoch that is.
         alone: Epochs whose predecessor is not at hand: nothing of them is held against it.
+        overrides: The scores that somebody answers for in place of a measurement, in words.
     """
 
     findings: list[Finding] = field(default_factory=list)
     reports: list[CheckReport] = field(default_factory=list)
     alone: list[int] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """The findings that block an epoch, as errors."""
+        return [
+            replace(as_error(finding, one.epoch), remedy=REMEDY)
+            for one in self.reports
+            for finding in one.blocking
+        ]
 
 
 def recompute(
@@ -62,6 +74,9 @@ def recompute(
         made.findings += findings
         if reviewed:
             made.reports.append(reviewed)
+            recorded = recorded_of(epoch.manifest)
+            lines = recorded.lines()[1:] if recorded else ()
+            made.overrides += [f"epoch {epoch.manifest.epoch}: score of {line}" for line in lines]
         if before is None and epoch.manifest.previous_hash:
             made.alone.append(epoch.manifest.epoch)
         report(1)
@@ -87,11 +102,7 @@ def _recompute(
 
 def expect_unblocked(verdict: Verdict, name: str, made: Recomputed) -> None:
     """Record that no finding blocks an epoch, and tell whoever signs by which waivers."""
-    blocking = [
-        replace(as_error(finding, one.epoch), remedy=REMEDY)
-        for one in made.reports
-        for finding in one.blocking
-    ]
+    blocking = made.blocking
     verdict.found(name, blocking, counts_text(*made.reports), shown=len(blocking))
     verdict.notes += [
         f"epoch {one.epoch}: {waiver.check} of {waiver.subject} is waived by {waiver.approver}: "
@@ -99,6 +110,7 @@ def expect_unblocked(verdict: Verdict, name: str, made: Recomputed) -> None:
         for one in made.reports
         for waiver in one.waivers
     ]
+    verdict.notes += made.overrides
     verdict.notes += [
         f"epoch {number}: its predecessor is not at hand, nothing was held against it; "
         "give it with --previous"

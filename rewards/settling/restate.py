@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.reviewer import reviewer_for
+from rewards.audit.measurement import season_recorder
 from rewards.chain.distributor import ProposalStatus
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.carried import require_carried
@@ -179,7 +180,7 @@ def _restate_one(
         return None
     header = _superseding(inputs.header, old.manifest.hash, before, reason)
     reviewer = reviewer_for(predecessor, season=season.root)
-    epoch = compute(replace(inputs, header=header), opening, reviewer)
+    epoch = compute(replace(inputs, header=header), opening, reviewer, season_recorder(season))
     reviewer.last_report.require_unblocked()
     publish_epoch(epoch, staging / f"{number:06d}")
     return Restated(number, old.manifest.hash, manifest_hash(epoch.files[MANIFEST]))

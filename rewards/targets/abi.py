@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.chain.contract import decode, encode
 from rewards.chain.endpoint import Call
-from rewards.chain.plan_file import PlannedCall
+from rewards.chain.plan import PlannedCall
 from rewards.chain.safe.calldata import function_selector, signature_of
 
 if TYPE_CHECKING:

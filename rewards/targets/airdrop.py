@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rewards.chain.endpoint import Endpoint
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.targets.settling import Amounts, Settling
     from rewards.targets.target import Terms
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rewards.chain.endpoint import LATEST
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.csv_tables import Column, Table, read_table
-from rewards.files.grammar import parse_address, parse_identifier, parse_integer
+from rewards.files.grammar import format_epochs, parse_address, parse_identifier, parse_integer
 from rewards.files.outputs import NODES_HEADER
 from rewards.rules.integers import UINT256_LIMIT, WAD
 from rewards.targets.abi import Function
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rewards.chain.endpoint import Endpoint
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.files.published import PublishedEpoch
     from rewards.targets.settling import Settling
     from rewards.targets.target import ClaimCall, Terms
@@ -273,7 +273,7 @@ class RewardManager:
             remedy = "name with --since the epoch that was posted last; find out who posted it"
             checks.find(f"is not {expected}", remedy, column="last epoch", value=last)
         elif last + 1 < epoch:
-            checks.notes.append(f"epochs {last + 1} to {epoch - 1} will never be recorded")
+            checks.notes.append(f"{format_epochs(last + 1, epoch - 1)} will never be recorded")
 
     def _check_shares(self, max_rewards: int, checks: Checks) -> None:
         """The contract multiplies before it divides, in 256 bits."""

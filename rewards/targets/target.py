@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rewards.chain.endpoint import Call, Endpoint
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.targets.settling import Settling
 
 

@@ -28,7 +28,7 @@ from rewards.targets.target import Checks, ClaimCall, require_action
 
 if TYPE_CHECKING:
     from rewards.chain.endpoint import Endpoint
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.targets.settling import Amounts, Settling
     from rewards.targets.target import Terms
 

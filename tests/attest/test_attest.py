@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -79,8 +80,6 @@ def test_folder_alone__is_not_enough_for_several_epochs(world: World) -> None:
 
 
 def test_altered_folder__is_not_attested(world: World, tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / "000002"
     shutil.copytree(world.season.epoch(2), copy)
     table = copy / "allocations.csv"
@@ -245,6 +244,42 @@ def test_command__typed_data_signed_elsewhere_comes_back_as_an_attestation(
     assert run.exit_code == 0, run.output
     read = Attestation.from_bytes(back.read_bytes(), "theirs.json")
     assert recovered(read) == ATTESTERS[2].address.lower()
+
+
+NEW_PAYEE = '[new_payee]\nseverity = "blocking"\nlimit = "0"\n'
+WAIVER = (
+    f'[[waiver]]\ncheck = "new_payee"\nsubject = "{BEN}"\nepoch = 2\n'
+    'reason = "known since ticket 17"\napprover = "Council"\n'
+)
+
+
+def test_command__holds_the_epoch_against_the_checks_of_the_season(
+    world: World, tmp_path: Path
+) -> None:
+    season = tmp_path / "season"
+    shutil.copytree(world.folder, season)
+    (season / "checks.toml").write_text(NEW_PAYEE)
+    file = tmp_path / "to-sign.json"
+    asked = [
+        *(str(season / "epochs" / "000002"), "--previous-epoch", "1", "--attempt", "1"),
+        *("--typed-data", "--out", str(file), "--json"),
+    ]
+    run = CliRunner().invoke(command, asked)
+    assert isinstance(run.exception, CheckFailed)
+    (finding,) = run.exception.findings
+    assert (finding.file, finding.value) == ("check new_payee", BEN)
+    assert "`rewards restate`" in finding.remedy
+    assert not file.exists()
+
+    waivers = tmp_path / "waivers.toml"
+    waivers.write_text(WAIVER)
+    run = CliRunner().invoke(command, [*asked, "--waivers", str(waivers)])
+    assert run.exit_code == 0, (run.output, run.exception)
+    told = json.loads(run.stdout)
+    assert told["checks"] == "1 waived"
+    assert told["notes"] == [
+        f"epoch 2: new_payee of {BEN} is waived by Council: known since ticket 17"
+    ]
 
 
 def test_command__takes_the_place_from_the_chain(

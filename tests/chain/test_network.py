@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rewards.chain.endpoint import Call
+from rewards.chain.endpoint import Call, SimulatedBlock
 from rewards.chain.errors import EndpointTrouble, InsufficientFunds, Reverted
+from rewards.chain.local_fork import LocalFork
 from rewards.chain.network import TEST_NETWORKS, JsonRpc, require_test_network
 from rewards.errors import CheckFailed, InvalidInput
 from tests.builders import address
-from tests.chain.anvil import free_port
+from tests.chain.anvil import Anvil, free_port
 from tests.chain.stub_node import stub_node
 
 if TYPE_CHECKING:
@@ -111,6 +112,76 @@ def test_revert_without_data__is_still_a_revert() -> None:
         pytest.raises(Reverted),
     ):
         node.call(CALL)
+
+
+@pytest.mark.parametrize(
+    ("message", "data"),
+    [
+        pytest.param("invalid opcode: INVALID", None, id="geth-invalid"),
+        pytest.param("out of gas", None, id="geth-gas"),
+        pytest.param("stack underflow (0 <=> 1)", None, id="geth-stack"),
+        pytest.param("invalid jump destination", None, id="geth-jump"),
+        pytest.param("write protection", None, id="geth-static"),
+        pytest.param("VM execution error.", "Bad instruction fe", id="nethermind"),
+        pytest.param("VM execution error.", "OutOfGas", id="nethermind-gas"),
+        pytest.param("Invalid opcode: 0xfe", None, id="besu"),
+        pytest.param("EVM error InvalidFEOpcode", None, id="anvil"),
+        pytest.param("EVM error: OutOfGas(Basic)", None, id="reth"),
+        pytest.param(
+            "VM Exception while processing transaction: invalid opcode", None, id="hardhat"
+        ),
+    ],
+)
+def test_errors_of_the_evm__of_every_node__are_the_contracts_refusal(
+    message: str, data: object
+) -> None:
+    with stub_node(error(message, data)) as url, closing(JsonRpc(url)) as node:
+        for run_code in (lambda: node.call(CALL), lambda: node.gas_limit(CALL, address(1))):
+            with pytest.raises(Reverted) as refused:
+                run_code()
+            assert refused.value.error == "Failed"
+            assert str(data or message) in str(refused.value)
+        with pytest.raises(EndpointTrouble):
+            node.code(address(1))  # which runs no code, so that only the node can have failed
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "execution aborted (timeout = 5s)",
+        "missing trie node",
+        "header not found",
+        "gas required exceeds allowance (0)",
+        "Out of gas: gas required exceeds allowance: 30000000",
+    ],
+)
+def test_what_the_node_or_the_sender_lacks__is_no_refusal(message: str) -> None:
+    with (
+        stub_node(error(message)) as url,
+        closing(JsonRpc(url)) as node,
+        pytest.raises(EndpointTrouble),
+    ):
+        node.gas_limit(CALL, address(1))
+
+
+def test_errors_of_the_evm__of_a_real_node__are_the_contracts_refusal(anvil: Anvil) -> None:
+    with closing(JsonRpc(anvil.url)) as node:
+        codes = {"0xfe": "InvalidFEOpcode", "0x0c": "OpcodeNotFound", "0x5b600056": "OutOfGas"}
+        for code, reason in {**codes, "0x50": "StackUnderflow", "0x600056": "InvalidJump"}.items():
+            anvil.ask("anvil_setCode", CALL.to, code)
+            with pytest.raises(Reverted, match=reason):
+                node.call(CALL)
+            (outcome,) = node.simulate(
+                [SimulatedBlock(node.block().timestamp + 1, [(address(2), CALL)])],
+                node.block().number,
+            )[0]  # type: ignore[index]
+            assert isinstance(outcome.refusal, Reverted)
+            (outcome,) = LocalFork(node, node.block().number).simulate(
+                [SimulatedBlock(node.block().timestamp + 1, [(address(2), CALL)])]
+            )[0]
+            assert isinstance(outcome.refusal, Reverted)
+            assert outcome.refusal.error == "Failed"
+        anvil.ask("anvil_setCode", CALL.to, "0x")
 
 
 def test_insufficient_funds__is_named() -> None:

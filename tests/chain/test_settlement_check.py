@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from rewards.chain.accounts import developer_account
 from rewards.chain.embedded import DEVELOPER_KEYS, EmbeddedChain
@@ -14,13 +15,15 @@ from rewards.chain.errors import EndpointTrouble
 from rewards.chain.network import JsonRpc
 from rewards.chain.sender import Sender
 from rewards.chain.settlement_check import check_settlement, check_through, position_through
-from rewards.errors import ChainError
+from rewards.cli import rewards
+from rewards.cli.console import exit_code
+from rewards.errors import Refused
 from rewards.files.epoch import compute, publish_epoch
 from rewards.files.published import PublishedEpoch
 from rewards.rehearsal.epochs import opening_after
 from rewards.rehearsal.settling import settling_of
 from rewards.rehearsal.stage import Stage
-from tests.builders import address, adjustment, header, inputs, second
+from tests.builders import address, adjustment, header, inputs, second, settlement
 from tests.chain.anvil import KEY, Anvil, free_port, running
 
 if TYPE_CHECKING:
@@ -161,8 +164,22 @@ def test_no_code__names_block_and_address(settled: Settled) -> None:
 def test_other_contract_there__is_trouble(settled: Settled) -> None:
     elsewhere = replace(settled.target, distributor=settled.target.token, token=address(8))
     published = settled.publish("elsewhere", one_epoch(elsewhere))
-    with pytest.raises(ChainError):
+    with pytest.raises(Refused):
         check_through(published, [settled.endpoint])
+
+
+def test_code_there_that_ends_in_an_evm_error__is_a_refusal_and_no_trouble(tmp_path: Path) -> None:
+    with running() as node:
+        target = settlement(distributor=address(9), chain_id=31337)
+        publish_epoch(one_epoch(target), tmp_path / "out")
+        node.ask("anvil_setCode", address(9), "0xfe")
+        node.finalize()
+        words = ["verify", str(tmp_path / "out"), "--rpc", node.url, "--json"]
+        done = CliRunner().invoke(rewards, words)
+        assert isinstance(done.exception, Refused)
+        assert exit_code(done.exception) == 1
+        assert "InvalidFEOpcode" in str(done.exception)
+        assert "check the address" in str(done.exception)
 
 
 def test_epoch_without_a_leaf__has_nothing_to_settle(settled: Settled) -> None:
@@ -207,7 +224,7 @@ def test_endpoints_that_disagree__are_named(settled: Settled) -> None:
         return replace(true.block(tag), hash="0x" + "00" * 32)
 
     _, findings = settled.check(true, lie(true, block=forked))
-    assert columns(findings) == {"block hash"}
+    assert columns(findings) == {f"hash of block {true.block().number}"}
 
 
 def test_wrong_chain__is_a_finding_of_that_endpoint(settled: Settled) -> None:

@@ -91,6 +91,50 @@ def test_compute__over_another_epoch__is_refused(season: Path, inputs: Path) -> 
     assert {name: (out / name).read_bytes() for name in walk_files(out)} == before
 
 
+def test_compute__folders_named_by_hand__are_held_against_their_season(
+    season: Path, waiting: Path, tmp_path: Path
+) -> None:
+    (waiting / "checks.toml").write_text('[concentration]\nseverity = "blocking"\nlimit = "0.01"\n')
+    previous = ("--previous", waiting / "epochs" / "000003")
+    inside, outside = waiting / "inputs" / "000004", tmp_path / "inputs"
+    shutil.copytree(inside, outside)
+    for words in (
+        (inside, *previous, "--out", tmp_path / "out"),
+        (outside, *previous, "--out", waiting / "epochs" / "000004"),
+    ):
+        assert rewards_json("compute", *words, code=1)["error"] == "check_failed"
+    between = (inside, *previous, "--out", season / "epochs" / "000004")
+    (finding,) = rewards_json("compute", *between, code=2)["findings"]
+    assert "lies in the season" in finding["problem"]
+    assert rewards_json("compute", outside, *previous, "--out", tmp_path / "out")["published"]
+
+
+def test_verify__a_folder_beside_its_season__is_held_against_the_epoch_before(
+    season: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(season / "epochs" / "000002", out)
+    assert "trusted" in rewards_json("verify", out)
+    assert "trusted" not in rewards_json("verify", out, "--season", season)
+    first = tmp_path / "first"
+    shutil.copytree(season / "epochs" / "000001", first)
+    assert rewards_json("verify", first, "--season", season)["ok"]
+
+    other = tmp_path / "other"
+    shutil.copytree(season, other)
+    shutil.rmtree(other / "epochs" / "000001")
+    (other / "inputs" / "000001" / "epoch.toml").write_text(
+        (other / "inputs" / "000001" / "epoch.toml")
+        .read_text()
+        .replace('nodes = "', 'nodes = "1', 1)
+    )
+    rewards_json("compute", "--season", other, "--epoch", 1)
+    found = rewards_json("verify", out, "--season", other, code=1)["findings"]
+    assert any("predecessor" in finding["problem"] for finding in found)
+    (out / "manifest.json").write_text("{}")
+    assert rewards("verify", out, "--season", season).returncode == 1
+
+
 def test_bad_input__names_file_row_column_value_and_remedy_and_writes_nothing(
     inputs: Path, tmp_path: Path
 ) -> None:

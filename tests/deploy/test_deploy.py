@@ -26,7 +26,8 @@ from rewards.chain.distributor import Distributor, Token
 from rewards.chain.embedded import EmbeddedChain
 from rewards.chain.endpoint import Call
 from rewards.chain.network import JsonRpc
-from rewards.chain.plan_file import PROXY, Plan
+from rewards.chain.plan import PROXY
+from rewards.chain.plan_file import parse_plan, plan_bytes
 from rewards.chain.sender import Sender
 from rewards.cli.deploy import command
 from rewards.errors import CheckFailed, InvalidInput
@@ -265,7 +266,7 @@ def test_plan_for_a_safe__creates_the_same_contract_whoever_sends_it(
     place = ["--config", config, "--rpc", node.url, "--season", season]
     made = run(*place, "--safe", address(40), "--plan", file, "--json")
     assert made.exit_code == 0, made.output
-    plan = Plan.from_bytes(file.read_bytes())
+    plan = parse_plan(file.read_bytes())
     assert (plan.action, plan.contract.code_hash) == ("deploy", None)
     (call,) = plan.calls
     assert call.to == PROXY
@@ -314,7 +315,7 @@ def test_chain_without_the_proxy__takes_a_plain_creation(world: World) -> None:
     plan = plan_deployment(deployment, [world.endpoint], Limits(), world.me)
     (call,) = plan.calls
     assert call.to is None
-    assert Plan.from_bytes(plan.to_bytes()) == plan
+    assert parse_plan(plan_bytes(plan)) == plan
     receipt = world.send(Call(None, call.data))
     assert receipt.contract == plan.contract.address
     assert Distributor(world.endpoint, plan.contract.address).initial_epoch() == 3

@@ -33,7 +33,7 @@ from tests.sending.world import WCT, TestClock, World, chain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.sending.intents import Intent
     from rewards.chain.steps import Key, Step
     from tests.chain.anvil import Anvil

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from rewards.files.grammar import (
     GrammarError,
     choice_of,
+    counted,
+    format_epochs,
     format_time,
     parse_address,
     parse_boolean,
@@ -323,6 +325,27 @@ def test_grammar__any_other_text__is_refused_with_a_remedy(
     assert caught.value.remedy
     if not text.strip():
         assert text or "blank" in caught.value.problem or "is no" in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("number", "nouns", "said"),
+    [
+        (0, ("claim",), "0 claims"),
+        (1, ("claim",), "1 claim"),
+        (2, ("claim",), "2 claims"),
+        (1, ("leaf", "leaves"), "1 leaf"),
+        (12000, ("leaf", "leaves"), "12,000 leaves"),
+    ],
+)
+def test_counted__one_or_several__agrees_with_its_noun(
+    number: int, nouns: tuple[str, ...], said: str
+) -> None:
+    assert counted(number, *nouns) == said
+
+
+def test_format_epochs__one_alone__is_no_range() -> None:
+    assert format_epochs(3, 3) == "epoch 3"
+    assert format_epochs(3, 5) == "epochs 3 to 5"
 
 
 def test_choice_of__words__are_named_in_the_remedy() -> None:

@@ -134,7 +134,7 @@ def test_times_in_another_unit(unit: str, convert: Callable[[int], int], tmp_pat
 def test_one_file_of_many_in_another_unit(tmp_path: Path) -> None:
     rows = [*GOOD, ("o1", "n1", START + 5, True, 1)]
     error = refused(CASE.with_probes(rows), tmp_path)
-    assert "holds seconds where microseconds belong, in 1 rows" in error
+    assert "holds seconds where microseconds belong, in 1 row" in error
 
 
 def test_no_probe_in_the_window(tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ def test_an_event_outside_or_failed_may_share_an_id(tmp_path: Path) -> None:
 def test_an_unknown_wallet_is_a_finding_and_not_paid(tmp_path: Path) -> None:
     error = measure_events(tmp_path, [EVENT, ("e2", "w2", *EVENT[2:])])
     assert isinstance(error, CheckFailed)
-    assert "'w2' is in no row of wallets.csv (1 events)" in str(error)
+    assert "'w2' is in no row of wallets.csv (1 event)" in str(error)
     published = (tmp_path / "out" / "wallet_scores.csv").read_text()
     assert "w1" in published
     assert "w2" not in published

@@ -195,7 +195,7 @@ def test_a_score_is_followed_back_to_slots_and_operators(tmp_path: Path) -> None
         "    c: up in 7 of 9, mean 1002 us of 7 answers",
         "slots that were not up",
         "    down       2026-06-24T00:03:00Z to 2026-06-24T00:05:00Z (2 slots)",
-        "    unobserved 2026-06-24T00:07:00Z to 2026-06-24T00:08:00Z (1 slots)",
+        "    unobserved 2026-06-24T00:07:00Z to 2026-06-24T00:08:00Z (1 slot)",
     ]
     document = evidence.as_json()
     assert document["score"]["uptime_seconds"] == "466"

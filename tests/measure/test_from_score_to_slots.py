@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -10,16 +11,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rewards.cli import explain, measure, report
-from rewards.errors import CheckFailed
+from rewards.audit.verify import verification
+from rewards.cli import compute, explain, measure, report, verify
+from rewards.cli import next as next_step
+from rewards.errors import CheckFailed, InvalidInput
+from rewards.files.documents import canonical_json
 from rewards.files.epoch import compute_folder, publish_epoch
 from rewards.files.inputs import read_inputs
+from rewards.files.manifest import manifest_digest
+from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
 from rewards.sample import copy_season
 from rewards.sample.dice import Dice, sample_address
 from rewards.sample.generator import SEED
 from rewards.sample.story import KESTREL_EU, KESTREL_US, MERIDIAN, MISTRAL, MONSOON
 from rewards.sample.telemetry import NODE_FILES, write_probes
+from rewards.settling.history import History
+from rewards.settling.recomputing import recompute
+from rewards.settling.restate import restate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,3 +258,146 @@ def test_the_report_says_that_other_scores_were_paid(
     assert "these are not its scores" in page
     told = invoke(report.command, str(altered.epoch), "--out", str(tmp_path / "s.html")).stdout
     assert f"the scores are not those of {altered.measured}" in told
+
+
+# --- recorded with the epoch: what the folder alone tells -------------------------------------
+
+
+@pytest.fixture
+def season(overridden: Computed, tmp_path: Path) -> Season:
+    """The season whose first epoch is measured, its scores one by override, and not computed."""
+    root = tmp_path / "season"
+    shutil.copytree(overridden.season.root, root)
+    shutil.rmtree(root / "epochs")
+    return Season.open(root)
+
+
+@pytest.fixture
+def alone(season: Season, tmp_path: Path) -> Path:
+    """The epoch as the command publishes it, far from its season."""
+    invoke(compute.command, "--season", str(season.root))
+    shutil.copytree(season.epoch(1), tmp_path / "alone")
+    return tmp_path / "alone"
+
+
+def test_the_manifest_records_who_answers_for_which_score(alone: Path, season: Season) -> None:
+    record = PublishedEpoch(alone).manifest.document["measurement"]
+    measured = (season.measured_nodes(1) / "measure_manifest.json").read_bytes()
+    assert record["manifest_sha256"] == hashlib.sha256(measured).hexdigest()
+    assert record["rules"] == "measure-1"
+    (override,) = record["overrides"]
+    assert (override["node_id"], override["reason"]) == (MERIDIAN, REASON)
+    assert override["approved_by"] == NAME
+    assert override["published"]["uptime_seconds"] == "86400"
+    assert override["measured"]["uptime_seconds"] == "75600"
+
+
+def test_verify_explain_report_and_plan_tell_it_from_the_folder_alone(
+    alone: Path, tmp_path: Path
+) -> None:
+    said = invoke(verify.command, str(alone)).output
+    assert "scores: measured by measure-1, 1 score by override" in said
+    assert f"{MERIDIAN} by override, approved by {NAME}: {REASON}" in said
+    told = json.loads(invoke(verify.command, str(alone), "--json").stdout)
+    assert told["measurement"]["overrides"][0]["node_id"] == MERIDIAN
+
+    shown = invoke(explain.command, str(alone), MERIDIAN).stdout
+    assert "not the measurement but an override was published" in shown
+    assert f"by {NAME}: {REASON}" in shown
+    document = json.loads(invoke(explain.command, str(alone), MERIDIAN, "--json").stdout)
+    assert document["overrides"][0]["reason"] == REASON
+    assert "override" not in invoke(explain.command, str(alone), MISTRAL).stdout
+
+    page = tmp_path / "page.html"
+    assert MERIDIAN in invoke(report.command, str(alone), "--out", str(page)).stdout
+    assert REASON in page.read_text()
+
+    made = recompute(History((PublishedEpoch(alone),), None), None)
+    assert made.overrides == [
+        f"epoch 1: score of {MERIDIAN} by override, approved by {NAME}: {REASON}"
+    ]
+
+
+def test_a_folder_without_a_record_says_so(overridden: Computed) -> None:
+    said = invoke(verify.command, str(overridden.epoch)).output
+    assert "how they were measured is not recorded" in said
+    told = json.loads(invoke(verify.command, str(overridden.epoch), "--json").stdout)
+    assert told["measurement"] is None
+
+
+def test_named_by_hand_the_measurement_is_recorded_alike(
+    alone: Path, season: Season, tmp_path: Path
+) -> None:
+    inputs, measured = tmp_path / "inputs", tmp_path / "measured"
+    shutil.copytree(season.inputs(1), inputs)
+    shutil.copytree(season.measured_nodes(1), measured)
+    out = tmp_path / "out"
+    invoke(compute.command, str(inputs), "--out", str(out), "--measured", str(measured))
+    assert (out / "manifest.json").read_bytes() == (alone / "manifest.json").read_bytes()
+
+
+def test_a_restated_epoch_records_it_too(alone: Path, season: Season) -> None:
+    nodes = season.inputs(1) / "nodes.csv"
+    lines = nodes.read_text().splitlines()
+    lines[1] = lines[1].replace(lines[1].split(",")[1], sample_address("another"))
+    nodes.write_text("\n".join(lines) + "\n")
+    (restated,) = restate(season, 1, "a wrong payout address")
+    manifest = PublishedEpoch(season.epoch(1)).manifest
+    assert (manifest.hash, manifest.document["supersedes"]["manifest_hash"]) == (
+        restated.new_hash,
+        PublishedEpoch(alone).manifest.hash,
+    )
+    record = PublishedEpoch(alone).manifest.document["measurement"]
+    assert manifest.document["measurement"] == record
+
+
+def test_other_scores_than_were_measured_are_not_computed(season: Season) -> None:
+    table = season.inputs(1) / "node_scores.csv"
+    table.write_text(table.read_text().replace(f"{MERIDIAN},86400,", f"{MERIDIAN},86399,"))
+    for command in (compute.command, next_step.command):
+        result = CliRunner().invoke(command, ["--season", str(season.root), "--json"])
+        if command is compute.command:
+            assert isinstance(result.exception, InvalidInput)
+            (finding,) = result.exception.findings
+            assert (finding.file, finding.value) == ("node_scores.csv", MERIDIAN)
+            assert "--overrides" in finding.remedy
+        else:
+            assert result.exit_code == 2
+            assert json.loads(result.stdout)["findings"][0]["file"] == "node_scores.csv"
+    assert not season.epoch(1).exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("published", {"uptime_seconds": "86399", "response_time_us": "6050000", "requests": "50"}),
+        ("measured", {"uptime_seconds": "-1", "response_time_us": "0", "requests": "0"}),
+        ("measured", "nothing"),
+        ("node_id", "nobody"),
+        ("reason", ""),
+        ("approved_by", "=1+1"),
+        ("more", "x"),
+    ],
+)
+def test_a_forged_record_does_not_verify(alone: Path, key: str, value: object) -> None:
+    path = alone / "manifest.json"
+    document = json.loads(path.read_bytes())
+    document["measurement"]["overrides"][0][key] = value
+    document["digest"] = manifest_digest(document)
+    path.write_bytes(canonical_json(document))
+    (finding,) = verification(alone).findings
+    assert "has no usable record of its measurement" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rules": "measure-2"}, {"manifest_sha256": "00"}, {"overrides": None}, {"more": "x"}],
+)
+def test_a_record_of_another_form_does_not_verify(alone: Path, change: dict[str, object]) -> None:
+    path = alone / "manifest.json"
+    document = json.loads(path.read_bytes())
+    document["measurement"] |= change
+    document["digest"] = manifest_digest(document)
+    path.write_bytes(canonical_json(document))
+    (finding,) = verification(alone).findings
+    assert "has no usable record of its measurement" in finding.problem

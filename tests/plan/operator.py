@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from eth_account import Account
 
 from rewards.chain.endpoint import Call
-from rewards.chain.plan_file import Plan
+from rewards.chain.plan_file import parse_plan
 from tests.commands import refused, run
 from tests.plan.world import ATTESTERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rewards.chain.plan import Plan
     from rewards.chain.sender import Sender
     from tests.chain.anvil import Anvil
     from tests.plan.world import World
@@ -46,13 +47,13 @@ class Operator:
         self.node.finalize()
         file = self.path("plan.json")
         document = run("plan", *words, *self.place, "--out", file)
-        assert document["digest"] == Plan.from_bytes(file.read_bytes()).digest
+        assert document["digest"] == parse_plan(file.read_bytes()).digest
         return file
 
     def plan(self, *words: object, ok: bool = True) -> Any:
         """Return the plan; where it must be refused, what the command says instead."""
         if ok:
-            return Plan.from_bytes(self.plan_file(*words).read_bytes())
+            return parse_plan(self.plan_file(*words).read_bytes())
         self.node.finalize()
         file = self.path("plan.json")
         said = refused("plan", *words, *self.place, "--out", file)

@@ -36,10 +36,10 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
 
 
 def test_words_of_the_command__are_those_of_the_plan() -> None:
-    from rewards.chain import plan_file
+    from rewards.chain import plan
 
-    assert sorted(ACTIONS) == sorted(plan_file.ACTIONS)
-    assert sorted(TARGETS) == sorted(plan_file.TARGETS)
+    assert sorted(ACTIONS) == sorted(plan.ACTIONS)
+    assert sorted(TARGETS) == sorted(plan.TARGETS)
 
 
 def test_epoch__from_the_proposal_to_the_last_claim(operator: Operator) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rewards.audit.checks.reviewer import reviewer_for
 from rewards.chain.agreement import Sight
 from rewards.chain.embedded import EmbeddedChain
+from rewards.chain.endpoint import Simulated
+from rewards.chain.errors import decode_revert
 from rewards.settling.gate import ProposalGate, Request
 from rewards.settling.history import within
 from tests.builders import address
@@ -18,7 +20,7 @@ from tests.plan.world import BURST, World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rewards.chain.endpoint import Call
+    from rewards.chain.endpoint import Call, Endpoint
     from rewards.settling.verdict import Verdict
 
 ANN, BEN, EVE = address(1), address(2), address(3)
@@ -271,20 +273,64 @@ def test_endpoints_that_disagree__fail(settled: World) -> None:
 
 
 def test_simulation_that_is_not_offered__is_a_named_refusal(settled: World) -> None:
-    class Plain(EmbeddedChain):
-        name = "plain.example"
-
-        def __init__(self) -> None:
-            self.__dict__.update(settled.endpoint.__dict__)
-
-        def simulate(self, *_: object) -> None:  # type: ignore[override]
-            return None
-
-    sight = Sight.at_final_block([Plain()], settled.target.chain_id)
-    request = Request(settled.published(3), within(settled.season), settled.me)
-    verdict = ProposalGate(request, sight).run()
+    verdict = seen_by(settled, copy_of(settled, "plain.example", simulate=lambda *_: None))
     assert failed(verdict) == {"simulation"}
     assert "NoSimulation" in detail(verdict, "simulation")
+
+
+def copy_of(world: World, name: str, **altered: object) -> EmbeddedChain:
+    """Return another endpoint of the same chain, with answers of its own."""
+
+    class Copy(EmbeddedChain):
+        def __init__(self) -> None:
+            self.__dict__.update(world.endpoint.__dict__)
+
+    Copy.name = name
+    for method, answer in altered.items():
+        setattr(Copy, method, answer)
+    return Copy()
+
+
+def seen_by(world: World, *endpoints: Endpoint) -> Verdict:
+    sight = Sight.at_final_block(endpoints, world.target.chain_id)
+    request = Request(world.published(3), within(world.season), world.me)
+    return ProposalGate(request, sight).run()
+
+
+def test_simulation__is_run_by_every_endpoint(settled: World) -> None:
+    verdict = seen_by(settled, settled.endpoint, copy_of(settled, "second.example"))
+    assert not failed(verdict), verdict.as_json()
+    assert "run by the embedded chain, second.example at" in detail(verdict, "simulation")
+
+
+@pytest.mark.parametrize("liar_first", [True, False])
+def test_simulation__an_endpoint_that_comes_to_something_else__fails(
+    settled: World, liar_first: bool
+) -> None:
+    def simulate(self: EmbeddedChain, *asked: Any) -> list[list[Simulated]]:
+        *before, after = EmbeddedChain.simulate(self, *asked)
+        return [*before, [Simulated(b"", decode_revert(b"")), *after[1:]]]
+
+    endpoints = [settled.endpoint, copy_of(settled, "second.example", simulate=simulate)]
+    verdict = seen_by(settled, *(endpoints[::-1] if liar_first else endpoints))
+    assert failed(verdict) == {"simulation"}
+    said = detail(verdict, "simulation")
+    for part in (
+        "second.example",
+        "the embedded chain",
+        "3 claims for 380 base units and 0 refusals",
+        "1 refusal",
+        f"simulated: {min(ANN, BEN, EVE)}: the contract refuses with Revert()",
+    ):
+        assert part in said
+
+
+def test_simulation__an_endpoint_that_cannot__is_named(settled: World) -> None:
+    unable = copy_of(settled, "second.example", simulate=lambda *_: None)
+    verdict = seen_by(settled, settled.endpoint, unable)
+    assert not failed(verdict)
+    said = detail(verdict, "simulation")
+    assert "run by the embedded chain (second.example can simulate nothing)" in said
 
 
 # --- the checks, under the limits that hold when the proposal is planned ------------------------

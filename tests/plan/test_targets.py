@@ -17,7 +17,7 @@ from rewards.chain.accounts import developer_account
 from rewards.chain.distributor import Token
 from rewards.chain.endpoint import Call
 from rewards.chain.network import JsonRpc
-from rewards.chain.plan_file import Plan
+from rewards.chain.plan_file import parse_plan
 from rewards.chain.sender import Sender
 from rewards.cli import rewards
 from rewards.errors import InvalidInput
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from rewards.chain.plan import Plan
     from tests.chain.anvil import Anvil
 
 TIMELOCK = 60
@@ -167,7 +168,7 @@ def test_airdrop__two_settlements_pay_everybody_once(operator: Operator, tmp_pat
     for published_epoch, since in ((first, None), (third, first)):
         epoch, words = str(published_epoch.manifest.epoch), ["--since", "1"] if since else []
         named = [f"--term=earlier={contract}" for contract in earlier]
-        plan = Plan.from_bytes(operator.plan(epoch, *words, *deploy, *named).read_bytes())
+        plan = parse_plan(operator.plan(epoch, *words, *deploy, *named).read_bytes())
         target = target_for("airdrop", published_epoch, since)
         assert plan.merkle_root == "0x" + (target.root or b"").hex()
         assert plan.gate

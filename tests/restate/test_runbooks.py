@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from rewards.chain.contract import DISTRIBUTOR, interface
 from rewards.chain.deployment import Deployment, deploy_toml
 from rewards.chain.distributor import Distributor, Role
 from rewards.chain.network import JsonRpc
-from rewards.chain.plan_file import EpochRange, Plan
+from rewards.chain.plan import EpochRange
+from rewards.chain.plan_file import parse_plan
 from rewards.chain.sender import Sender
 from rewards.errors import CheckFailed, InvalidInput
 from rewards.files.inputs import canonical_inputs, read_inputs
@@ -339,7 +341,7 @@ def deploy_successor(world: World, season: Path, keeper: Keeper, initial_epoch: 
     place = ("--config", file, "--rpc", keeper.node.url, "--season", season)
     plan = keeper.path("deploy.json")
     run("deploy", *place, "--sender", world.me, "--plan", plan)
-    keeper.send(Plan.from_bytes(plan.read_bytes()))
+    keeper.send(parse_plan(plan.read_bytes()))
     run("deploy", *place)
 
 
@@ -421,6 +423,16 @@ def test_new_contract__nobody_is_paid_twice_and_nobody_loses(
     assert "lacks a row of carried/000004.csv" in str(forgotten)
     (finding,) = refused("next", "--season", season)["findings"]
     assert "lacks a row of carried/000004.csv" in finding["problem"]
+    by_hand = new.season.inputs(4), "--previous", new.season.epoch(3)
+    shutil.copytree(new.season.inputs(4), tmp_path / "copied")
+    for words in (
+        ("compute", *by_hand, "--out", tmp_path / "outside"),
+        ("compute", tmp_path / "copied", *by_hand[1:], "--out", new.season.epoch(4)),
+        ("dry-run", *by_hand),
+        ("dry-run", "--season", season),
+    ):
+        assert "lacks a row of carried/000004.csv" in str(refused(*words)), words
+    assert not new.season.epoch(4).exists()
     rows = carried.read_text().splitlines()[1:]
     table = new.season.inputs(4) / "adjustments.csv"
     table.write_text("\n".join([*table.read_text().splitlines(), *rows]) + "\n")

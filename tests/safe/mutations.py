@@ -38,7 +38,7 @@ from tests.safe.plans import EXPORTS, NONCE, PLANS, SAFE, forms_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
 
 ATTEMPTS = 200
 """Draws of a plan and a form until a kind of mutation applies."""

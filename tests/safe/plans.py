@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import contracts_abi
 from rewards.chain.contract import interface
-from rewards.chain.plan_file import (
+from rewards.chain.plan import (
     PROXY,
     Caps,
     EpochRange,
@@ -16,8 +16,8 @@ from rewards.chain.plan_file import (
     PlannedCall,
     PlannedContract,
     PlannedToken,
-    created_by_proxy,
 )
+from rewards.chain.plan_file import created_by_proxy
 from rewards.chain.safe.export import batch_file, safe_tx_file, safe_tx_of
 from rewards.chain.safe.hashes import SafeTx, hashes_of
 from rewards.chain.safe.statements import DOMAIN_MEMBERS, SAFE_TX_MEMBERS

@@ -139,7 +139,8 @@ def test_bytes_after_the_last_call__are_refused_though_the_contract_ignores_them
     packed = tx.data[68 : 68 + size - length] + bytes(length)
     data = tx.data[:36] + size.to_bytes(32, "big") + packed + bytes(-size % 32)
     (line,) = findings(as_service(replace(tx, data=data)), BOTH)
-    assert line == f"f, data: has {length} bytes after call 2 that are no call; do not sign it"
+    bytes_are = "byte after call 2 that is" if length == 1 else "bytes after call 2 that are"
+    assert line == f"f, data: has {length} {bytes_are} no call; do not sign it"
 
 
 def test_a_plan_made_for_another_sender__is_named() -> None:

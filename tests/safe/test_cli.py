@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rewards.chain.plan_file import plan_bytes
 from rewards.cli import COMMANDS, main
 from rewards.merkle.keccak import to_checksum
 from tests.safe.plans import NONCE, SAFE, SINGLE, fund_and_propose, plan, propose
@@ -37,7 +38,7 @@ def rewards(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture
 def plan_path(tmp_path: Path) -> Path:
     path = tmp_path / "plan.json"
-    path.write_bytes(SINGLE.to_bytes())
+    path.write_bytes(plan_bytes(SINGLE))
     return path
 
 
@@ -74,7 +75,7 @@ def test_safe_tx__goes_there_and_back(rewards: Any, plan_path: Path, tmp_path: P
 
 def test_hashes__are_shown_for_a_batch_with_safe_and_nonce(rewards: Any, tmp_path: Path) -> None:
     path, out = tmp_path / "plan.json", tmp_path / "batch.json"
-    path.write_bytes(fund_and_propose().to_bytes())
+    path.write_bytes(plan_bytes(fund_and_propose()))
     assert rewards("safe", "export", path, "--safe", SAFE, "--out", out)[0] == 0
     _, text, _ = rewards("safe", "verify", out, "--plan", path, "--safe", SAFE, "--nonce", "3")
     assert text.count("safeTxHash") == 3
@@ -88,7 +89,7 @@ def test_a_difference__is_exit_code_1_and_a_finding(
     out = tmp_path / "batch.json"
     rewards("safe", "export", plan_path, "--safe", SAFE, "--out", out)
     other = tmp_path / "other.json"
-    other.write_bytes(plan("propose", propose(7), totals={"cumulative_total": 7}).to_bytes())
+    other.write_bytes(plan_bytes(plan("propose", propose(7), totals={"cumulative_total": 7})))
     code, text, errors = rewards("safe", "verify", out, "--plan", other, "--safe", SAFE)
     assert code == 1
     assert text == "NOT the plan: do not sign it\n"

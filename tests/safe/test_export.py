@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rewards.chain.plan_file import PlannedCall
+from rewards.chain.plan import PlannedCall
 from rewards.chain.safe.deployments import (
     VERSIONS,
     _pins,

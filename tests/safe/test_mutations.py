@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rewards.chain.plan_file import Plan, plan_digest
+from rewards.chain.plan import plan_digest
+from rewards.chain.plan_file import parse_plan, plan_bytes
 from rewards.chain.safe.check import check_file
 from rewards.errors import InvalidInput
 from rewards.files.documents import canonical_json
@@ -47,10 +48,10 @@ def test_any_value_in_any_place__is_answered_by_findings() -> None:
         document = json.loads(subject.content)
         put_somewhere(dice, document)
         check_file(json.dumps(document).encode(), "f", subject.plan, SAFE, NONCE)
-        planned = json.loads(subject.plan.to_bytes())
+        planned = json.loads(plan_bytes(subject.plan))
         put_somewhere(dice, planned)
         with contextlib.suppress(InvalidInput):
-            Plan.from_bytes(canonical_json({**planned, "digest": plan_digest(planned)}))
+            parse_plan(canonical_json({**planned, "digest": plan_digest(planned)}))
 
 
 def put_somewhere(dice: random.Random, document: Any) -> None:

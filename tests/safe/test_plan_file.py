@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rewards.chain.plan_file import (
-    PROXY,
-    EpochRange,
-    Plan,
-    PlannedCall,
-    call_document,
-    plan_digest,
-)
+from rewards.chain.plan import PROXY, EpochRange, PlannedCall, call_document, plan_digest
+from rewards.chain.plan_file import parse_plan, plan_bytes
 from rewards.chain.safe.words import describe
 from rewards.errors import InvalidInput, InvariantBroken
 from rewards.files.documents import canonical_json
@@ -35,7 +29,7 @@ from tests.safe.plans import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DOCUMENT: dict[str, Any] = json.loads(SINGLE.to_bytes())
+DOCUMENT: dict[str, Any] = json.loads(plan_bytes(SINGLE))
 
 
 def sealed(document: dict[str, Any]) -> bytes:
@@ -44,23 +38,23 @@ def sealed(document: dict[str, Any]) -> bytes:
 
 def changed(change: Callable[[dict[str, Any]], None]) -> bytes:
     """Return the plan with a change and the digest that belongs to it."""
-    document = json.loads(SINGLE.to_bytes())
+    document = json.loads(plan_bytes(SINGLE))
     change(document)
     return sealed(document)
 
 
 def refusals(content: bytes) -> list[str]:
     with pytest.raises(InvalidInput) as caught:
-        Plan.from_bytes(content)
+        parse_plan(content)
     return [str(finding) for finding in caught.value.findings]
 
 
 @pytest.mark.parametrize("name", sorted(PLANS))
 def test_plan__is_read_back_as_it_was(name: str) -> None:
     made = PLANS[name]
-    content = made.to_bytes()
-    assert Plan.from_bytes(content) == made
-    assert Plan.from_bytes(content).to_bytes() == content
+    content = plan_bytes(made)
+    assert parse_plan(content) == made
+    assert plan_bytes(parse_plan(content)) == content
 
 
 def test_digest__is_keccak_of_the_bytes_without_it() -> None:
@@ -80,7 +74,7 @@ def test_integers__are_text() -> None:
 
 
 def test_any_byte__changed__is_refused() -> None:
-    content = SINGLE.to_bytes()
+    content = plan_bytes(SINGLE)
     dice = random.Random(1)
     for _ in range(400):
         place = dice.randrange(len(content))
@@ -196,8 +190,8 @@ def test_digest__of_another_plan__is_refused() -> None:
     "content",
     [
         pytest.param(json.dumps(DOCUMENT).encode(), id="compact"),
-        pytest.param(SINGLE.to_bytes() + b"\n", id="a line more"),
-        pytest.param(SINGLE.to_bytes().replace(b"\n", b"\r\n"), id="other line ends"),
+        pytest.param(plan_bytes(SINGLE) + b"\n", id="a line more"),
+        pytest.param(plan_bytes(SINGLE).replace(b"\n", b"\r\n"), id="other line ends"),
     ],
 )
 def test_spelling__that_is_not_canonical__is_refused(content: bytes) -> None:
@@ -233,15 +227,15 @@ def test_all_findings__come_together() -> None:
 
 def test_to_bytes__of_what_cannot_be_read_back__is_refused() -> None:
     with pytest.raises(InvariantBroken):
-        replace(SINGLE, chain_id=0).to_bytes()
+        plan_bytes(replace(SINGLE, chain_id=0))
     with pytest.raises(InvariantBroken):
-        replace(SINGLE, epochs=EpochRange(1, 2)).to_bytes()
+        plan_bytes(replace(SINGLE, epochs=EpochRange(1, 2)))
 
 
 def test_our_contract__called_by_an_unknown_function__is_refused() -> None:
     call = PlannedCall(DISTRIBUTOR, 0, bytes.fromhex("12345678"), None, ())
     with pytest.raises(InvariantBroken, match="is no function of EpochDistributor"):
-        plan("sweep", call).to_bytes()
+        plan_bytes(plan("sweep", call))
 
 
 @pytest.mark.parametrize(
@@ -281,26 +275,26 @@ def test_tokens_for_anybody_but_the_contract__are_refused(
     (line,) = refusals(sealed(document))
     assert "is neither the contract nor its token, to pay it: not fund" in line
     good = PlannedCall.of(TOKEN, entry("TestToken", "transfer"), (DISTRIBUTOR, 5))
-    Plan.from_bytes(sealed({**document, "calls": [call_document(good)]}))
+    parse_plan(sealed({**document, "calls": [call_document(good)]}))
 
 
 CREATION = PLANS["deploy"].calls[0].data[32:]
 
 
 def deployment(to: str | None, data: bytes, **changes: object) -> dict[str, Any]:
-    document = json.loads(PLANS["deploy"].to_bytes())
+    document = json.loads(plan_bytes(PLANS["deploy"]))
     return {**document, "calls": [call_document(PlannedCall(to, 0, data, None, ()))], **changes}
 
 
 def test_deployment__has_neither_callee_nor_function() -> None:
-    assert Plan.from_bytes(sealed(deployment(None, CREATION))).calls[0].to is None
+    assert parse_plan(sealed(deployment(None, CREATION))).calls[0].to is None
 
 
 @pytest.mark.parametrize(
     ("document", "said"),
     [
         (deployment(None, b"\x60\x00"), "creates no EpochDistributor of this version"),
-        (deployment(None, CREATION + b"\0"), "has 1 bytes after the arguments"),
+        (deployment(None, CREATION + b"\0"), "has 1 byte after the arguments"),
         (deployment(PROXY, bytes(32) + b"\x60" + CREATION), "creates no EpochDistributor"),
         (deployment(PROXY, b"\1" * 32 + CREATION), "which is not the contract"),
         (deployment(DISTRIBUTOR, CREATION), "calls neither nobody nor the deployment proxy"),
@@ -328,4 +322,4 @@ def test_deployment__is_told_with_its_settings() -> None:
 
 def test_value__may_be_sent_along() -> None:
     made = plan("propose", replace(propose(), value=7))
-    assert Plan.from_bytes(made.to_bytes()).calls[0].value == 7
+    assert parse_plan(plan_bytes(made)).calls[0].value == 7

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.sender import Sender
 
 SECOND_GUARDIAN = "0x" + "99" * 20

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eth_account import Account
 
 from rewards.chain.contract import decode, encode
-from rewards.chain.plan_file import Plan
+from rewards.chain.plan_file import parse_plan
 from rewards.chain.safe.deployments import multi_send_addresses
 from rewards.chain.safe.hashes import ZERO_ADDRESS, SafeTx
 from rewards.chain.safe.statements import read_statement
@@ -25,6 +25,7 @@ from tests.safe.plans import EXPORTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rewards.chain.plan import Plan
     from tests.chain.anvil import Anvil
 
 CHAIN_ID = 10
@@ -82,7 +83,7 @@ class Treasury:
 
     def carry_out(self, plan_file: Path) -> Plan:
         """Export, verify, sign and execute a plan; return it."""
-        plan, nonce = Plan.from_bytes(plan_file.read_bytes()), self.nonce
+        plan, nonce = parse_plan(plan_file.read_bytes()), self.nonce
         place = ("--safe", self.safe, "--nonce", nonce)
         batch, safe_tx, pending = (self.path(f"{n}.json") for n in ("batch", "safe-tx", "pending"))
         run("safe", "export", plan_file, "--safe", self.safe, "--out", batch)

@@ -21,6 +21,7 @@ import pytest
 from eth_account import Account
 
 from rewards.chain.accounts import PASSWORD_VARIABLE
+from rewards.chain.plan_file import plan_bytes
 from rewards.chain.sending.keys import KEY_VARIABLE
 from tests.chain.anvil import KEY
 from tests.sending.world import WCT, World, chain
@@ -80,7 +81,7 @@ def test_key__is_left_nowhere(world: World, tmp_path: Path, given: str, ending: 
         folder.mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(SABOTAGE)
     plan = place / "fund.json"
-    plan.write_bytes(world.fund(WCT).to_bytes())
+    plan.write_bytes(plan_bytes(world.fund(WCT)))
     options, environment = _giving(given, secrets)
     url = "http://127.0.0.1:9" if ending == "no endpoint" else world.node.url
     environment |= {

@@ -81,6 +81,35 @@ def test_epoch__from_fund_to_the_last_claim__with_a_key(operator: Operator, tmp_
     assert no_canary(tmp_path)
 
 
+def nexts(operator: Operator) -> dict[str, tuple[str, str]]:
+    operator.node.ask("anvil_mine", "0x4")
+    told = operator.does("status")["epochs"]
+    return {one["epoch"]: (one["status"], one["next"]) for one in told}
+
+
+def test_status__proposes_one_plan_for_all_that_is_published(operator: Operator) -> None:
+    world = operator.world
+    world.publish(1, {})
+    assert nexts(operator) == {"1": ("nothing", "nothing is to do")}
+    world.publish(2, MANY)
+    assert nexts(operator)["2"] == ("published", "`rewards plan 2 --action propose`")
+    for epoch in (3, 4):
+        world.publish(epoch, {address(1): 1})
+    one_plan = "`rewards plan 4 --action propose`: one plan settles the earlier ones too"
+    assert nexts(operator) == {
+        "1": ("nothing", "nothing is to do"),
+        "2": ("published", "nothing: epoch 4 settles it too"),
+        "3": ("published", "nothing: epoch 4 settles it too"),
+        "4": ("published", one_plan),
+    }
+    world.fund(sum(MANY.values()) + 1)
+    operator.submit(operator.plan(3, "--action", "propose", "--sender", world.me))
+    after = nexts(operator)
+    assert after["2"] == ("published", "nothing: epoch 3 settles it too")
+    assert after["3"][0] == "pending"
+    assert after["4"] == ("published", "`rewards plan 4 --action propose`")
+
+
 def test_lost_journal__is_made_anew_from_chain_and_plans(
     operator: Operator, tmp_path: Path
 ) -> None:

@@ -15,7 +15,8 @@ from eth_abi.abi import encode
 from rewards.chain.deployment import Deployment, created_address, deploy_toml
 from rewards.chain.distributor import Distributor, ProposalStatus, Token
 from rewards.chain.endpoint import Call
-from rewards.chain.plan_file import ACTIONS, TARGETS, Plan
+from rewards.chain.plan import ACTIONS, TARGETS, Plan
+from rewards.chain.plan_file import parse_plan
 from rewards.chain.safe.deployments import multi_send_for
 from rewards.targets.airdrop import Airdrop
 from rewards.targets.reward_manager import RewardManager
@@ -54,7 +55,7 @@ class Season:
         assert action in {one["name"] for one in receipt["actions"] if one["state"] == "final"}
         assert operator.submit(file, *options)["steps"] == told["steps"]  # and not once more
         self.done.add(action)
-        return Plan.from_bytes(file.read_bytes())
+        return parse_plan(file.read_bytes())
 
     def travel(self, seconds: int) -> None:
         self.operator.node.ask("evm_increaseTime", seconds)
@@ -196,7 +197,7 @@ def test_airdrop__every_action(season: Season, tmp_path: Path) -> None:
         file = operator.plan(*asked, "--action", "deploy")
         exit_code, text = operator.fails("submit", file, *options, *sign(operator), "--yes")
         assert (exit_code, "a Safe cannot do" in text) == (1, True)
-        (call,) = Plan.from_bytes(file.read_bytes()).calls
+        (call,) = parse_plan(file.read_bytes()).calls
         contract = operator.fresh().send(Call(None, call.data)).contract
         season.done.add("deploy")
     else:
@@ -236,7 +237,7 @@ def test_caps__by_default_leave_room_for_what_optimism_charges(season: Season) -
     file = operator.folder / "default.json"
     asked = (1, "--action", "fund", "--sender", operator.sender, "--rpc", operator.node.url)
     operator.does("plan", *asked, "--out", file)
-    caps = Plan.from_bytes(file.read_bytes()).caps
+    caps = parse_plan(file.read_bytes()).caps
     assert caps.total_fee > caps.gas_limit * caps.max_fee_per_gas
     assert operator.submit(file)["steps"][0]["state"] == "final"
 

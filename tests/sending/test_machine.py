@@ -9,7 +9,7 @@ import pytest
 from rewards.chain.deployment import created_address
 from rewards.chain.distributor import Config, Distributor
 from rewards.chain.journal import open_journal
-from rewards.chain.plan_file import PlannedCall, PlannedContract
+from rewards.chain.plan import PlannedCall, PlannedContract
 from rewards.chain.sending.fees import GAS_BOUND
 from rewards.chain.sending.machine import Machine, Silent
 from rewards.chain.sending.node import Node
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from tests.chain.anvil import Anvil
 
 

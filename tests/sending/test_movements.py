@@ -24,7 +24,7 @@ from tests.sending.world import PAYEES, WCT, World, chain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from tests.chain.anvil import Anvil
 
 AMOUNT = 500 * WCT

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
 
 Placed = tuple[World, Safe]
 

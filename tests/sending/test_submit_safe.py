@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from rewards.chain.plan_file import Plan
+from rewards.chain.plan_file import parse_plan, plan_bytes
 from rewards.chain.safe.export import safe_tx_of
 from rewards.chain.sending.clock import SystemClock
 from rewards.chain.sending.reasons import Stopped
@@ -41,7 +41,7 @@ def test_submit_safe__hands_over_and_watches(
         safe = Safe.on(node, world.chain_id, "1.4.1")
         plan = world.propose()
         path = tmp_path / "propose.json"
-        path.write_bytes(plan.to_bytes())
+        path.write_bytes(plan_bytes(plan))
         words = [str(path), "--rpc", node.url, "--safe", SAFE, "--nonce", "0", "--yes", "--json"]
 
         waiting = CliRunner().invoke(command, [*words, "--wait", "0"])
@@ -56,7 +56,7 @@ def test_submit_safe__hands_over_and_watches(
         assert "OtherSender" in str(without.exception)
         assert "was handed to the Safe" in str(without.exception)
 
-        tx = safe_tx_of(Plan.from_bytes(path.read_bytes()), SAFE, "1.4.1", 0)
+        tx = safe_tx_of(parse_plan(path.read_bytes()), SAFE, "1.4.1", 0)
         safe.execute(tx)
         done = CliRunner().invoke(command, words)
         assert done.exit_code == 0, (done.output, done.exception)

@@ -10,13 +10,13 @@ import click
 import pytest
 
 from rewards.chain.contract import DISTRIBUTOR, interface
-from rewards.chain.plan_file import PlannedCall
+from rewards.chain.plan import PlannedCall
 from rewards.cli.sending_words import confirm, total_of, words_of
 from tests.safe.plans import DISTRIBUTOR as CONTRACT
 from tests.safe.plans import TOKEN, entry, plan, propose
 
 if TYPE_CHECKING:
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
 
 OTHER_TOKEN = "0x" + "07" * 20
 

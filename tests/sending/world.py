@@ -15,14 +15,8 @@ from eth_account import Account
 
 from rewards.chain.contract import DISTRIBUTOR, TOKEN, interface
 from rewards.chain.distributor import Config, Distributor, Token, claims_of
-from rewards.chain.plan_file import (
-    Caps,
-    EpochRange,
-    Plan,
-    PlannedCall,
-    PlannedContract,
-    PlannedToken,
-)
+from rewards.chain.plan import Caps, EpochRange, Plan, PlannedCall, PlannedContract, PlannedToken
+from rewards.chain.plan_file import parse_plan, plan_bytes
 from rewards.chain.sender import Sender
 from rewards.chain.sending.node import Node
 from rewards.merkle.distribution import Distribution, Domain
@@ -242,7 +236,7 @@ class World:
             "gate": None,
         }
         plan = Plan(**{**fields, **changes})
-        return Plan.from_bytes(plan.to_bytes())
+        return parse_plan(plan_bytes(plan))
 
     def _code_hash(self, address: str) -> str:
         code = self.node.ask("eth_getCode", address, "latest")

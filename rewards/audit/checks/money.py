@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.model import Hit, percent_text, wct_text
-from rewards.files.grammar import parse_decimal
+from rewards.files.grammar import counted, parse_decimal
 from rewards.rules.integers import WAD, format_decimal
 from rewards.rules.records import sum_of
 from rewards.rules.tables import count_above_zero
@@ -101,8 +101,9 @@ def untakeable(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit]:
 
 def say_untakeable(values: Mapping[str, str], limit: str | None) -> str:  # noqa: ARG001
     """Word money that nobody can take."""
+    members = counted(int(values["members"]), "member")
     return (
-        f"{values['members']} members under a cap of {percent_text(values['cap'])} each: nobody "
+        f"{members} under a cap of {percent_text(values['cap'])} each: nobody "
         f"can take {wct_text(values['untakeable'])} of {wct_text(values['pool'])}"
     )
 

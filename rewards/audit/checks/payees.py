@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.model import Hit, percent_text, ratio_text, wct_text
+from rewards.files.grammar import counted
 from rewards.rules.integers import WAD, format_decimal
 from rewards.rules.records import column_of, sum_of
 from rewards.rules.tables import repeated, rows_paid_to, rows_where
@@ -232,8 +233,9 @@ def concentration(evidence: Evidence, limits: Mapping[str, Any]) -> Iterator[Hit
 
 def say_concentration(values: Mapping[str, str], limit: str | None) -> str:
     """Word the largest share."""
+    payees = counted(int(values["payees"]), "payee")
     return (
-        f"the largest of {values['payees']} payees takes {percent_text(values['largest_share'])} "
+        f"the largest of {payees} takes {percent_text(values['largest_share'])} "
         f"of what is paid; limit {percent_text(str(limit))}"
     )
 
@@ -261,9 +263,9 @@ def concentration_gini(evidence: Evidence, limits: Mapping[str, Any]) -> Iterato
 
 def say_concentration_gini(values: Mapping[str, str], limit: str | None) -> str:
     """Word the Gini coefficient."""
+    payees = counted(int(values["payees"]), "payee")
     return (
-        f"Gini {values['gini'][:6]} over {values['payees']} payees (0: all equal, 1: one takes "
-        f"all); limit {limit}"
+        f"Gini {values['gini'][:6]} over {payees} (0: all equal, 1: one takes all); limit {limit}"
     )
 
 

@@ -13,6 +13,7 @@ from rewards.audit.checks.model import CheckFinding, Evidence, Severity
 from rewards.audit.checks.waivers import WAIVERS_TOML, Waiver, in_order, of_epoch
 from rewards.errors import CheckFailed, Finding
 from rewards.files.documents import canonical_json
+from rewards.files.grammar import counted
 from rewards.files.outputs import ReviewDocuments, sha256
 
 if TYPE_CHECKING:
@@ -109,14 +110,14 @@ def counts_text(*reports: CheckReport) -> str:
     counts = Counter[str]()
     for report in reports:
         counts.update({kind: int(count) for kind, count in report.counts.items()})
-    words = [f"{count} {counted(kind, count)}" for kind, count in counts.items() if count]
+    words = [
+        counted(count, *WORDS.get(kind, (kind, kind))) for kind, count in counts.items() if count
+    ]
     return ", ".join(words) or "nothing found"
 
 
-def counted(kind: str, count: int) -> str:
-    """Return the word for so many findings of a kind."""
-    word = "note" if kind == "info" else kind
-    return f"{word}s" if word in ("note", "warning") and count != 1 else word
+WORDS = {"info": ("note", "notes"), "warning": ("warning", "warnings")}
+"""One and several findings of a kind; the other kinds are no nouns, and read alike."""
 
 
 def say(finding: CheckFinding) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rewards.audit.checks.model import Hit, wct_text
+from rewards.files.grammar import counted
 from rewards.rules.integers import WAD, format_decimal
 from rewards.rules.records import Tier
 from rewards.rules.tables import rows_where
@@ -124,7 +125,8 @@ def signatures_per_connection(evidence: Evidence, limits: Mapping[str, Any]) -> 
 
 def say_signatures_per_connection(values: Mapping[str, str], limit: str | None) -> str:
     """Word an unusual number of signatures."""
+    signatures = counted(int(values["signatures"]), "signature")
     return (
-        f"{int(values['signatures']):,} signatures on {int(values['connections']):,} connections, "
+        f"{signatures} on {counted(int(values['connections']), 'connection')}, "
         f"gets {wct_text(values['amount'])}; limit {limit} per connection"
     )

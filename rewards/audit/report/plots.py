@@ -17,6 +17,7 @@ from rewards.audit.report.scales import (
     nines,
 )
 from rewards.audit.report.words import decimal, plain_wct
+from rewards.files.grammar import counted
 from rewards.rules.integers import WAD, WCT
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _unpaid_strip(drawing: Drawing, source: Source, x: Logarithmic) -> None:
     drawing.line((LEFT, BOTTOM - 300), (RIGHT, BOTTOM - 300), "grid")
     drawing.text((LEFT - 80, BOTTOM - 110), "none", "tick", "end")
     for place, count in sorted(there.items()):
-        tip = f"{count:,} wallet{'s' if count > 1 else ''} without pay"
+        tip = f"{counted(count, 'wallet')} without pay"
         drawing.rectangle((place, BOTTOM - 240), (16, 180), "mark three", tip)
 
 
@@ -269,7 +270,7 @@ def _wallet_marks(
         cells[row["tier"], column, up // CELL * CELL] += 1
     for (tier, across, up), count in sorted(cells.items()):
         kind = "two" if tier == "certified" else "one"
-        tip = f"{count:,} {tier} wallet{'s' if count > 1 else ''} here"
+        tip = f"{counted(count, f'{tier} wallet')} here"
         # The area grows with the logarithm of the count, so that single wallets are seen too.
         radius = 12 + 2 * count.bit_length()
         drawing.disc((across + CELL // 2, up + CELL // 2), radius, f"{kind} many", tip)

@@ -24,6 +24,7 @@ from rewards.audit.simulate.replay import (
     run_under,
 )
 from rewards.audit.simulate.scenario import AS_PUBLISHED
+from rewards.files.grammar import counted, format_epochs
 from rewards.rules.integers import WAD, format_decimal
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ class Simulation:
     @property
     def span(self) -> str:
         """The range in words."""
-        first, last = self.epochs[0], self.epochs[-1]
-        return f"epoch {first}" if first == last else f"epochs {first} to {last}"
+        return format_epochs(self.epochs[0], self.epochs[-1])
 
     @property
     def everything(self) -> list[Outcome]:
@@ -128,7 +128,7 @@ def simulate(
         CheckFailed: An epoch does not come out as published.
         InvalidInput: The range or a scenario is not acceptable.
     """
-    progress(f"computing {len(folders)} epoch{'s' if len(folders) > 1 else ''} as published")
+    progress(f"computing {counted(len(folders), 'epoch')} as published")
     past = read_range(folders)
     own = Measured(run_as_published(past, AS_PUBLISHED))
     runs = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rewards.audit.simulate.measures import lorenz_of
 from rewards.audit.svg import Bar, Series, bars, lines, signed_wct
+from rewards.files.grammar import counted
 from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _moves(simulation: Simulation, outcome: Outcome) -> bytes:
     return bars(
         f"Winners and losers under {outcome.name}",
         [Bar(move.recipient[1], move.delta, signed_wct(move.delta)) for move in ordered],
-        f"WCT over {simulation.span}, the {len(moves)} largest moves",
+        f"WCT over {simulation.span}, the {counted(len(moves), 'largest move')}",
     )
 
 
@@ -62,7 +63,7 @@ def _lorenz(simulation: Simulation, program: str) -> bytes:
     return lines(
         f"Who gets what of the {program} pay",
         [*curves, equal],
-        x_label=f"share of the {len(people)} payees, the smallest first",
+        x_label=f"share of the {counted(len(people), 'payee')}, the smallest first",
         y_label="share of the pay",
         x_ticks=_quarters(),
         y_ticks=_quarters(),

@@ -22,6 +22,7 @@ from rewards.chain.safe.fields import parse_data
 from rewards.files.grammar import (
     GrammarError,
     choice_of,
+    counted,
     parse_address,
     parse_boolean,
     parse_integer,
@@ -254,7 +255,9 @@ def decode(kinds: Sequence[Kind], content: bytes) -> list[Any]:
     """
     values, end = _decode_parts(kinds, content, 0)
     if end != len(content):
-        raise GrammarError(f"has {len(content) - end} bytes after the arguments", "do not sign it")
+        raise GrammarError(
+            f"has {counted(len(content) - end, 'byte')} after the arguments", "do not sign it"
+        )
     return values
 
 

@@ -28,7 +28,7 @@ from rewards.files.grammar import GrammarError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rewards.chain.plan_file import Plan, PlannedCall
+    from rewards.chain.plan import Plan, PlannedCall
     from rewards.chain.safe.hashes import SafeTx
     from rewards.chain.safe.statements import Statement
 

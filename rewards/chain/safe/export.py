@@ -19,7 +19,7 @@ from rewards.merkle.keccak import keccak256, to_checksum
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
 
 SAFE_TX_FORMAT = "wct-safe-tx-1"
 BATCH_VERSION = "1.0"
@@ -73,7 +73,7 @@ def batch_file(plan: Plan, safe: str) -> bytes:
     Only the bytes are given, never a `contractMethod`: the builder would encode its arguments anew,
     with a reader of its own for lists and numbers.
     """
-    epochs = f" epochs {plan.epochs.first} to {plan.epochs.last}" if plan.epochs else ""
+    epochs = f" {plan.epochs}" if plan.epochs else ""
     document: dict[str, Any] = {
         "version": BATCH_VERSION,
         "chainId": str(plan.chain_id),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.errors import Finding, InvalidInput
 from rewards.files.documents import parse_json
-from rewards.files.grammar import GrammarError, parse_integer
+from rewards.files.grammar import GrammarError, parse_address, parse_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -220,3 +220,14 @@ def parse_data(text: str) -> bytes:
     if len(content) * 2 != len(text) - 2:  # fromhex passes over spaces
         raise problem
     return content
+
+
+def parse_lower_address(text: str) -> str:
+    """Return an address that is written in lower case.
+
+    Raises:
+        GrammarError: It is no address, or in another case.
+    """
+    if text != text.lower():
+        raise GrammarError("is not in lower case", "write the address in lower case")
+    return parse_address(text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewards.chain.safe.calldata import decode, function_selector, parameters_of
-from rewards.files.grammar import GrammarError
+from rewards.files.grammar import GrammarError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,10 +66,9 @@ def _unpack(packed: bytes) -> list[InnerCall]:
         header = packed[place : place + HEADER]
         length = int.from_bytes(header[53:], "big")
         if len(header) < HEADER or length > len(packed) - place - HEADER:
-            raise GrammarError(
-                f"has {len(packed) - place} bytes after call {len(calls)} that are no call",
-                "do not sign it",
-            )
+            after = f"after call {len(calls)} that"
+            rest = counted(len(packed) - place, f"byte {after} is", f"bytes {after} are")
+            raise GrammarError(f"has {rest} no call", "do not sign it")
         if header[0]:
             kind = "DELEGATECALL" if header[0] == 1 else f"operation {header[0]}"
             raise GrammarError(f"holds a {kind} as call {len(calls)}", "do not sign it")

@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rewards.chain.plan_file import parse_lower_address
 from rewards.chain.safe.deployments import VERSIONS
 from rewards.chain.safe.export import (
     BATCH_CALLS_LIMIT,
@@ -32,6 +31,7 @@ from rewards.chain.safe.fields import (
     null_or,
     number,
     parse_data,
+    parse_lower_address,
     read_document,
     text_as,
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rewards.chain.plan_file import DEPLOY, EPOCH_DISTRIBUTOR, PROXY, constructor_arguments
+from rewards.chain.plan import DEPLOY, EPOCH_DISTRIBUTOR, PROXY
+from rewards.chain.plan_file import constructor_arguments
 from rewards.chain.safe.calldata import Argument
+from rewards.files.grammar import counted
 from rewards.merkle.keccak import to_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rewards.chain.plan_file import Plan, PlannedCall
+    from rewards.chain.plan import Plan, PlannedCall
 
 AMOUNTS = {
     "amount",
@@ -32,7 +34,7 @@ SHOWN_ELEMENTS = 4
 
 def describe(plan: Plan) -> list[str]:
     """Return what the plan does, a line an argument."""
-    epochs = f", epochs {plan.epochs.first} to {plan.epochs.last}" if plan.epochs else ""
+    epochs = f", {plan.epochs}" if plan.epochs else ""
     lines = [f"{plan.action} ({plan.target}), chain {plan.chain_id}{epochs}"]
     for number, call in enumerate(plan.calls):
         lines.append(f"call {number}: {_heading(plan, call)}")
@@ -49,7 +51,11 @@ def _arguments(plan: Plan, call: PlannedCall) -> tuple[Argument, ...]:
 
 
 def _heading(plan: Plan, call: PlannedCall) -> str:
-    name = call.function.partition("(")[0] if call.function else f"{len(call.data)} bytes of data"
+    name = (
+        call.function.partition("(")[0]
+        if call.function
+        else f"{counted(len(call.data), 'byte')} of data"
+    )
     value = f", sending {call.value} wei" if call.value else ""
     return f"{_callee(plan, call.to)}: {name}{value}"
 
@@ -78,7 +84,7 @@ def _lines(plan: Plan, name: str, kind: str, value: Any) -> Iterator[str]:  # no
         for number, element in enumerate(value[:SHOWN_ELEMENTS]):
             yield from _lines(plan, f"{name}[{number}]", inner, element)
         if len(value) > SHOWN_ELEMENTS or not value:
-            yield f"{name}: {len(value)} elements"
+            yield f"{name}: {counted(len(value), 'element')}"
 
 
 def _shown(plan: Plan, name: str, kind: str, text: str) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rewards.chain.endpoint import Block
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.node import Node
     from rewards.chain.sending.quorum import Quorum

@@ -27,7 +27,7 @@ from rewards.chain.steps import Key
 from rewards.errors import CheckFailed, Finding
 
 if TYPE_CHECKING:
-    from rewards.chain.plan_file import Caps, Plan, PlannedCall
+    from rewards.chain.plan import Caps, Plan, PlannedCall
     from rewards.chain.safe.calldata import Argument
 
 DISTRIBUTOR_TARGET = "epoch-distributor"

@@ -14,7 +14,7 @@ from rewards.chain.contract import DISTRIBUTOR, interface
 from rewards.chain.distributor import CLAIMS_PER_CALL, Claim, Distributor
 from rewards.chain.endpoint import LATEST
 from rewards.chain.errors import EndpointTrouble, Reverted
-from rewards.chain.plan_file import PlannedCall
+from rewards.chain.plan import PlannedCall
 from rewards.chain.sending.reasons import NotYet, Reason
 from rewards.chain.steps import State
 from rewards.merkle.distribution import Distribution, Domain

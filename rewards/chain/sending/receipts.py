@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rewards.chain.journal import Journal
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.steps import Key, Step
 
 RECEIPT_FORMAT = "wct-receipt-1"

@@ -20,13 +20,14 @@ from rewards.chain.sending.goals import Reached
 from rewards.chain.sending.reasons import NotYet, Reason, Stopped
 from rewards.chain.steps import State, Variant, variant_body
 from rewards.errors import CheckFailed, Finding
+from rewards.files.grammar import counted
 from rewards.merkle.keccak import keccak256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rewards.chain.endpoint import Block
-    from rewards.chain.plan_file import PlannedCall
+    from rewards.chain.plan import PlannedCall
     from rewards.chain.safe.hashes import SafeTx
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.machine import Machine
@@ -288,7 +289,8 @@ class SafeWatch:
         events = quorum.agreed("events of the Safe", lambda node: self._events(node, since, block))
         if len(events) != used - before:
             raise NotYet(
-                Reason.ENDPOINT_LAGS, f"{len(events)} of {used - before} executions are told"
+                Reason.ENDPOINT_LAGS,
+                f"{len(events)} of {counted(used - before, 'execution')} are told",
             )
         ours = [event for event in events if _hash_in(event) == self.safe_tx_hash]
         if not ours:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rewards.chain.distributor import Distributor, ProposalStatus
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from rewards.chain.sending.quorum import Quorum
     from rewards.chain.steps import Step
     from rewards.files.manifest import Manifest
+
+
+PUBLISHED = "published"
+NOTHING = "nothing"
+WRONG_ROOT = "WRONG ROOT"
+SETTLE_NOTHING = (NOTHING, WRONG_ROOT)
+"""The standings of an epoch that settles no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def epoch_standing(
     epoch = manifest.epoch
     moving = next((step for step in steps if is_moving(step)), None)
     if manifest.root is None:
-        return Standing(epoch, "nothing", "nobody has a cumulative amount", "nothing is to do")
+        return Standing(epoch, NOTHING, "nobody has a cumulative amount", "nothing is to do")
     if chain is not None:
         found = _on_chain(manifest, chain, now)
         if found is not None:
@@ -83,9 +90,36 @@ def epoch_standing(
     ):
         if action in done:
             return Standing(epoch, status, "final, by the journal", advice)
-    return Standing(
-        epoch, "published", "not proposed yet", f"`rewards plan {epoch} --action propose`"
-    )
+    return Standing(epoch, PUBLISHED, "not proposed yet", _plan_of(epoch))
+
+
+def settled_together(standings: Sequence[Standing]) -> list[Standing]:
+    """Return how epochs of one contract stand, where a later one settles those before it.
+
+    Amounts are cumulative: one plan, of the last epoch published, settles every one up to it.
+
+    Args:
+        standings: How each stands by itself, ascending.
+    """
+    told = list(standings)
+    last: int | None = None
+    for place in reversed(range(len(told))):
+        one = told[place]
+        if one.status in SETTLE_NOTHING:
+            continue
+        if one.status != PUBLISHED or last is None:
+            last = place
+            continue
+        later = told[last]
+        told[place] = replace(one, next_step=f"nothing: epoch {later.epoch} settles it too")
+        if later.status == PUBLISHED:
+            advice = f"{_plan_of(later.epoch)}: one plan settles the earlier ones too"
+            told[last] = replace(later, next_step=advice)
+    return told
+
+
+def _plan_of(epoch: int) -> str:
+    return f"`rewards plan {epoch} --action propose`"
 
 
 def _on_chain(manifest: Manifest, chain: OnChain, now: int) -> Standing | None:
@@ -97,7 +131,7 @@ def _on_chain(manifest: Manifest, chain: OnChain, now: int) -> Standing | None:
     if active.epoch == epoch:
         if "0x" + active.root.hex() != manifest.root:
             return Standing(
-                epoch, "WRONG ROOT", "another distribution is active", "stop; find out who settled"
+                epoch, WRONG_ROOT, "another distribution is active", "stop; find out who settled"
             )
         if active.outstanding:
             advice = "`rewards push` claims for everybody; `rewards unclaimed` lists them"
@@ -111,7 +145,7 @@ def _on_chain(manifest: Manifest, chain: OnChain, now: int) -> Standing | None:
         advice = "mend what was wrong, then `rewards plan --action propose`: the next attempt"
         return Standing(epoch, word, f"attempt {pending.attempt} is {word}", advice)
     if "0x" + pending.root.hex() != manifest.root:
-        return Standing(epoch, "WRONG ROOT", "another root is pending", "have it vetoed")
+        return Standing(epoch, WRONG_ROOT, "another root is pending", "have it vetoed")
     since = format_time(pending.activatable_at)
     advice = (
         "`rewards plan --action activate`, then submit it"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from eth_account.signers.local import LocalAccount
 
-    from rewards.chain.plan_file import Plan
+    from rewards.chain.plan import Plan
     from rewards.chain.sending.intents import Intent
     from rewards.chain.sending.machine import Machine
     from rewards.chain.steps import Step
