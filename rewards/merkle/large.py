@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,21 +22,32 @@ if TYPE_CHECKING:
     from rewards.merkle.distribution import Domain
 
 
+HASHED_AT_A_TIME = 1 << 18
+"""Leaves whose accounts and amounts are put side by side, in bytes, at a time."""
+
+
 class LargeDistribution:
     """The leaves of an epoch in address order, the sentinel among them.
 
     Attributes:
         domain: What every leaf is bound to.
-        accounts: 20 bytes a row.
-        cumulatives: 32 bytes a row, big-endian.
         cumulative_total: The sentinel's amount.
     """
 
-    def __init__(self, domain: Domain, accounts: Octets, cumulatives: Octets, total: int) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        accounts: Any,  # noqa: ANN401 - 20 bytes a row
+        amounts: Any,  # noqa: ANN401 - a column with `sum` and `octets`
+        payable: NDArray[np.int32],
+    ) -> None:
         self.domain = domain
-        self.accounts = accounts
-        self.cumulatives = cumulatives
-        self.cumulative_total = total
+        self.cumulative_total: int = amounts.sum()
+        self._accounts, self._amounts, self._payable = accounts, amounts, payable
+        # The sentinel's row stands among the others, in its place.
+        self._sentinel = np.array([list(bytes.fromhex(domain.distributor[2:]))], np.uint8)
+        before = bisect_left(accounts, bytes(self._sentinel), key=bytes)
+        self._place = int(np.searchsorted(payable, before))
         self._growing: Future[tuple[Octets, NDArray[np.int64]]] | None = None
 
     @classmethod
@@ -46,29 +58,27 @@ class LargeDistribution:
         amounts: Any,  # noqa: ANN401 - a column with `sum` and `octets`
     ) -> LargeDistribution | None:
         """Return the distribution for amounts per account, in address order; None if all are 0."""
-        payable = np.flatnonzero(amounts != 0)
-        if not len(payable):
-            return None
-        total, count = amounts.sum(), len(payable)
-        # The sentinel's row stands among the others, in its place.
-        sentinel = bytes.fromhex(domain.distributor[2:])
-        place = int(np.searchsorted(payable, _position(accounts, sentinel)))
-        all_accounts = np.empty((count + 1, 20), np.uint8)
-        cumulatives = np.empty((count + 1, 32), np.uint8)
-        all_accounts[place] = list(sentinel)
-        cumulatives[place] = list(total.to_bytes(32, "big"))
-        for first, last, moved in ((0, place, 0), (place, count, 1)):
-            for block in blocks(last - first):
-                rows = slice(first + block.start, first + block.stop)
-                target = slice(rows.start + moved, rows.stop + moved)
-                all_accounts[target] = accounts[payable[rows]]
-                cumulatives[target] = amounts[payable[rows]].octets(32)
-        return cls(domain, all_accounts, cumulatives, total)
+        payable = np.flatnonzero(amounts != 0).astype(np.int32)
+        return cls(domain, accounts, amounts, payable) if len(payable) else None
 
     @property
     def leaf_count(self) -> int:
         """The number of leaves."""
-        return len(self.accounts)
+        return len(self._payable) + 1
+
+    def octets(self, rows: slice) -> tuple[Octets, Octets]:
+        """Return the accounts, 20 bytes a row, and the amounts, 32 bytes, of some of the leaves."""
+        start, stop, _ = rows.indices(self.leaf_count)
+        place = self._place
+        others = self._payable[start - (start > place) : stop - (stop > place)]
+        accounts = np.take(self._accounts, others, axis=0)
+        amounts = self._amounts[others].octets(32)
+        if start <= place < stop:
+            total = np.array([list(self.cumulative_total.to_bytes(32, "big"))], np.uint8)
+            at = place - start
+            accounts = np.concatenate([accounts[:at], self._sentinel, accounts[at:]])
+            amounts = np.concatenate([amounts[:at], total, amounts[at:]])
+        return accounts, amounts
 
     @property
     def leaves(self) -> tuple[tuple[str, int], ...]:
@@ -79,7 +89,7 @@ class LargeDistribution:
         """Return some of the leaves."""
         return [
             ("0x" + account.tobytes().hex(), int.from_bytes(amount.tobytes(), "big"))
-            for account, amount in zip(self.accounts[rows], self.cumulatives[rows], strict=True)
+            for account, amount in zip(*self.octets(rows), strict=True)
         ]
 
     def some_indices(self, rows: slice) -> list[int]:
@@ -109,7 +119,13 @@ class LargeDistribution:
         return self._growing.result() if self._growing else self._build()
 
     def _build(self) -> tuple[Octets, NDArray[np.int64]]:
-        return build_tree_array(leaf_hashes(self.domain, self.accounts, self.cumulatives))
+        return build_tree_array(self._leaf_hashes())
+
+    def _leaf_hashes(self) -> Octets:
+        hashes = np.empty((self.leaf_count, 32), np.uint8)
+        for rows in blocks(self.leaf_count, HASHED_AT_A_TIME):
+            hashes[rows] = leaf_hashes(self.domain, *self.octets(rows))
+        return hashes
 
     @property
     def tree(self) -> list[bytes]:
@@ -133,14 +149,21 @@ class LargeDistribution:
 
     def __contains__(self, account: str) -> bool:
         """Return whether the account has a leaf."""
-        wanted = bytes.fromhex(account[2:])
-        place = _position(self.accounts, wanted)
-        return place < len(self.accounts) and self.accounts[place].tobytes() == wanted
+        row = self._position(account)
+        return row < self.leaf_count and self.some_leaves(slice(row, row + 1))[0][0] == account.lower()
+
+    def _position(self, account: str) -> int:
+        """Return where an account stands, or would stand, among the leaves."""
+        return bisect_left(
+            range(self.leaf_count),
+            account.lower(),
+            key=lambda row: self.some_leaves(slice(row, row + 1))[0][0],
+        )
 
     def _row(self, account: str) -> int:
         if account not in self:
             raise KeyError(account)
-        return _position(self.accounts, bytes.fromhex(account[2:]))
+        return self._position(account)
 
     def amount_of(self, account: str) -> int:
         """Return the account's cumulative amount.
@@ -148,7 +171,8 @@ class LargeDistribution:
         Raises:
             KeyError: The account has no leaf.
         """
-        return int.from_bytes(self.cumulatives[self._row(account)].tobytes(), "big")
+        row = self._row(account)
+        return self.some_leaves(slice(row, row + 1))[0][1]
 
     def proof(self, account: str) -> list[bytes]:
         """Return the account's proof.
@@ -159,15 +183,3 @@ class LargeDistribution:
         nodes, indices = self._tree
         path = proof_of(range(len(nodes)), int(indices[self._row(account)]))
         return [nodes[node].tobytes() for node in path]
-
-
-def _position(accounts: Octets, wanted: bytes) -> int:
-    """Return where an account stands, or would stand, among accounts in order."""
-    low, high = 0, len(accounts)
-    while low < high:
-        middle = (low + high) // 2
-        if accounts[middle].tobytes() < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low

@@ -72,10 +72,11 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
     member_of = np.array([pools_of(name, policy) for name, _ in tiers])
     exponents = (policy.eligible_exponent, policy.certified_exponent)
 
+    actives = stored(activity(wallets, policy))
+
     def weigh(rows: slice) -> tuple[Any, ...]:
-        """Return activity, case and both weights of a block of wallets."""
-        some = wallets[rows]
-        active = activity(some, policy)
+        """Return the case and both weights of a block of wallets."""
+        some, active = wallets[rows], Wide.of(actives[rows])
         case = (
             is_over(active, policy)
             + np.int8(2) * may_be_certified(some, policy)
@@ -90,10 +91,10 @@ def pay_wallets(pools: Pools, wallets: Any, policy: WalletPolicy) -> WalletPools
             given = m[members] if exponent[1] == 1 else m[members].exact()
             weighted[members] = curve(given, exponent, policy)
             weights.append(stored(weighted))
-        return stored(active), case, *weights
+        return case, *weights
 
-    parts = [weigh(rows) for rows in blocks(len(wallets))] or [(np.zeros(0, np.int8),) * 4]
-    actives, case, weight_eligible, weight_certified = map(joined, zip(*parts, strict=True))
+    parts = [weigh(rows) for rows in blocks(len(wallets))] or [(np.zeros(0, np.int8),) * 3]
+    case, weight_eligible, weight_certified = map(joined, zip(*parts, strict=True))
     del parts
     eligible = apportion(pools.wallets_eligible, weight_eligible, policy.share_cap)
     certified = apportion(pools.wallets_certified, weight_certified, policy.share_cap)
