@@ -66,7 +66,7 @@ ROW_BYTES = 90
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's `mallopt`."""
 
-COLUMN_BYTES, KEPT_BYTES, ARENAS = 1 << 22, 1 << 28, 2
+COLUMN_BYTES, KEPT_BYTES, ARENAS = 1 << 22, 1 << 26, 2
 """The bytes from which a block is a column, or like one; how many free ones are kept, and where."""
 
 KEPT_VALUES = 1 << 16
