@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rewards.audit.statement import POOLS, Receipt, document_of, statement_of, tables
+from rewards.audit.statement import (
+    EARLIER,
+    LINES,
+    POOLS,
+    Receipt,
+    document_of,
+    earlier_folders,
+    statement_of,
+    tables,
+)
 from rewards.cli.console import (
     EXIT_FOUND,
     answer,
@@ -61,13 +70,18 @@ def command(
     season. What was funded and claimed comes from the season's settlements/, or with --rpc from the
     contract itself, at one final block.
 
+    The contract pays accounts, not programs, but always up to an epoch: so what is claimed of a
+    program is what the epochs up to there paid for it. For that the season's epochs before the range
+    are recomputed too. What the contract still holds covers the oldest open epoch first.
+
     \b
     Examples:
       rewards statement --from 2026-06-01 --to 2026-06-30 --csv june
       rewards statement --from 120 --to 150 --rpc URL --rpc URL2 --json
     """
     folders = folders_of(outs, first, last, season_folder)
-    statement = statement_of(folders, _on_chain(folders[-1], urls) if urls else None)
+    chain = _on_chain(folders[-1], urls) if urls else None
+    statement = statement_of(folders, chain, earlier_folders(folders[0]))
     if csv_folder:
         write_tables(csv_folder, tables(statement))
     answer(document_of(statement), as_json=as_json, text=lambda: _show(statement, top))
@@ -113,8 +127,9 @@ def _show(statement: Statement, top: int) -> None:
     )
     _show_ledger(statement)
     _show_settlement(statement)
+    _show_positions(statement)
     _show_payees(statement, top)
-    for name, problem in statement.unreadable:
+    for name, problem in statement.settlements.unreadable:
         note(printable(f"{name}: {problem}"))
     held = sum(identity.holds for identity in statement.identities)
     click.echo(f"{held} of {len(statement.identities)} identities hold, to the wei")
@@ -151,6 +166,71 @@ def _show_settlement(statement: Statement) -> None:
     _lines(*lines)
     if position.claimed is None:
         click.echo("What is funded and claimed no receipt tells: give --rpc to ask the chain.\n")
+
+
+def _show_positions(statement: Statement) -> None:
+    """Show how far each program is funded and claimed; where that is not known, why."""
+    position, closing = statement.position, statement.closing.total
+    if position is None or position.claimed is None:
+        return
+    if closing.claimed is None or closing.open is None:
+        click.echo(
+            "The receipt does not tell who has claimed, so neither for which program: give --rpc\n"
+            "to ask the chain.\n"
+        )
+        return
+    last = statement.last.number
+    _print_lines(
+        statement,
+        f"Since the first epoch, to the end of epoch {last}, WCT",
+        {
+            "allotted": closing.allotted,
+            "funded": closing.funded,
+            "claimed": closing.claimed,
+            "open": closing.open,
+        },
+    )
+    before = statement.opening.total
+    if any(before.allotted):
+        _print_lines(
+            statement,
+            f"Over the range, epochs {statement.first.number} to {last}, WCT",
+            {
+                "open before": before.open,
+                "+ allotted": statement.added,
+                "- claimed": statement.claimed,
+                "= open": closing.open,
+            },
+        )
+    _show_rule(statement)
+
+
+def _print_lines(statement: Statement, title: str, columns: Mapping[str, Lines | None]) -> None:
+    names = [(i, _line_name(statement, line)) for i, line in enumerate(LINES)]
+    rows = [
+        (name, *(NOTHING if lines is None else short_wct(lines[i]) for lines in columns.values()))
+        for i, name in names
+        if LINES[i] != EARLIER or statement.earlier is not None
+    ]
+    totals = (
+        NOTHING if lines is None else short_wct(sum(lines)) for lines in columns.values()
+    )
+    print_table(title, ("", *columns), [*rows, ("total", *totals)], right=(1, 2, 3, 4))
+
+
+def _line_name(statement: Statement, line: str) -> str:
+    return f"before epoch {statement.history.start}" if line == EARLIER else line.replace("_", " ")
+
+
+def _show_rule(statement: Statement) -> None:
+    """Say what of the attribution is known, and what a convention."""
+    if statement.earlier is not None:
+        click.echo(
+            f"Epochs before {statement.earlier} are not at hand: what they allotted is one line."
+        )
+    if statement.closing.surplus:
+        _lines(("funded beyond what is open", statement.closing.surplus))
+    ...
 
 
 def _show_payees(statement: Statement, top: int) -> None:

@@ -254,7 +254,7 @@ def test_receipt_of_a_submission__tells_what_is_settled_not_what_is_claimed(
     )
     statement = over(settled, 7, 7)
     settlement = document_of(statement)["settlement"]
-    assert statement.unreadable == []
+    assert statement.settlements.unreadable == []
     assert not statement.findings
     if not settles:
         assert settlement is None
@@ -317,7 +317,7 @@ def test_a_receipt_of_another_form__is_named_and_left_out(settled: Season, conte
     (settled.root / "settlements").mkdir(exist_ok=True)
     (settled.root / "settlements" / "odd.json").write_text(content)
     statement = over(settled, 7, 7)
-    assert [name for name, _ in statement.unreadable] == ["odd.json"]
+    assert [name for name, _ in statement.settlements.unreadable] == ["odd.json"]
     assert not statement.findings
 
 

@@ -49,7 +49,7 @@ def books_of(statement: Statement) -> dict[str, Any]:
         "held": len(statement.identities) - len(statement.findings),
         "receipt": position.name if position else None,
         "claimed_known": position is not None and position.claimed is not None,
-        "unreadable": statement.unreadable,
+        "unreadable": statement.settlements.unreadable,
     }
 
 
