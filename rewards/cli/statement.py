@@ -11,6 +11,7 @@ import click
 from rewards.audit.statement import (
     EARLIER,
     LINES,
+    NOTHING_SETTLED,
     POOLS,
     Receipt,
     document_of,
@@ -37,9 +38,11 @@ from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
-    from rewards.audit.statement import PayeeRow, PoolRow, Statement
+    from collections.abc import Mapping
 
-NOTHING = "-"
+    from rewards.audit.statement import Lines, PayeeRow, PoolRow, Statement
+
+UNKNOWN = "-"
 
 
 @click.command()
@@ -71,8 +74,8 @@ def command(
     contract itself, at one final block.
 
     The contract pays accounts, not programs, but always up to an epoch: so what is claimed of a
-    program is what the epochs up to there paid for it. For that the season's epochs before the range
-    are recomputed too. What the contract still holds covers the oldest open epoch first.
+    program is what the epochs up to there paid for it. For that the season's epochs before the
+    range are recomputed too. What the contract still holds covers the oldest open epoch first.
 
     \b
     Examples:
@@ -173,28 +176,30 @@ def _show_positions(statement: Statement) -> None:
     position, closing = statement.position, statement.closing.total
     if position is None or position.claimed is None:
         return
-    if closing.claimed is None or closing.open is None:
+    if closing.claimed is None:
         click.echo(
-            "The receipt does not tell who has claimed, so neither for which program: give --rpc\n"
-            "to ask the chain.\n"
+            "By program nothing can be told, as the receipt does not tell who has claimed:\n"
+            "give --rpc to ask the chain.\n"
         )
         return
     last = statement.last.number
+    beyond = statement.closing.surplus or 0
     _print_lines(
         statement,
-        f"Since the first epoch, to the end of epoch {last}, WCT",
+        f"By program, all epochs up to {last}, WCT",
         {
             "allotted": closing.allotted,
             "funded": closing.funded,
             "claimed": closing.claimed,
             "open": closing.open,
         },
+        beyond,
     )
     before = statement.opening.total
     if any(before.allotted):
         _print_lines(
             statement,
-            f"Over the range, epochs {statement.first.number} to {last}, WCT",
+            f"By program, over epochs {statement.first.number} to {last}, WCT",
             {
                 "open before": before.open,
                 "+ allotted": statement.added,
@@ -205,17 +210,25 @@ def _show_positions(statement: Statement) -> None:
     _show_rule(statement)
 
 
-def _print_lines(statement: Statement, title: str, columns: Mapping[str, Lines | None]) -> None:
-    names = [(i, _line_name(statement, line)) for i, line in enumerate(LINES)]
+def _print_lines(
+    statement: Statement, title: str, columns: Mapping[str, Lines | None], beyond: int = 0
+) -> None:
+    """Print amounts line by line, and what is funded beyond all of them."""
+    several = list(columns.values())
     rows = [
-        (name, *(NOTHING if lines is None else short_wct(lines[i]) for lines in columns.values()))
-        for i, name in names
-        if LINES[i] != EARLIER or statement.earlier is not None
+        (_line_name(statement, line), *(_known(None if a is None else a[i]) for a in several))
+        for i, line in enumerate(LINES)
+        if line != EARLIER or statement.earlier is not None
     ]
-    totals = (
-        NOTHING if lines is None else short_wct(sum(lines)) for lines in columns.values()
-    )
-    print_table(title, ("", *columns), [*rows, ("total", *totals)], right=(1, 2, 3, 4))
+    totals = [None if lines is None else sum(lines) for lines in several]
+    if beyond:
+        rows.append(("held beyond", "", short_wct(beyond), "", ""))
+        totals[1] = (totals[1] or 0) + beyond
+    print_table(title, ("", *columns), [*rows, ("total", *map(_known, totals))], right=(1, 2, 3, 4))
+
+
+def _known(amount: int | None) -> str:
+    return UNKNOWN if amount is None else short_wct(amount)
 
 
 def _line_name(statement: Statement, line: str) -> str:
@@ -223,14 +236,25 @@ def _line_name(statement: Statement, line: str) -> str:
 
 
 def _show_rule(statement: Statement) -> None:
-    """Say what of the attribution is known, and what a convention."""
+    """Say what of the attribution is knowledge and what a convention."""
+    divided = statement.closing.divided
+    if divided:
+        claims = "1 claim ends" if divided == 1 else f"{divided} claims end"
+        click.echo(
+            f"{claims} within an epoch, as no distribution of it pays: divided in proportion."
+        )
+    else:
+        click.echo("Claimed is exact: a claim takes every epoch up to the one that it names.")
+    click.echo("By convention what the contract holds is for the oldest epochs: funded.")
+    if statement.opening_position is NOTHING_SETTLED and any(statement.opening.total.allotted):
+        click.echo("Nothing was claimed before the range, as far as settlements/ tells.")
+    if statement.claimed is None:
+        click.echo("No receipt tells who had claimed before the range, so - stands for it.")
     if statement.earlier is not None:
         click.echo(
             f"Epochs before {statement.earlier} are not at hand: what they allotted is one line."
         )
-    if statement.closing.surplus:
-        _lines(("funded beyond what is open", statement.closing.surplus))
-    ...
+    click.echo()
 
 
 def _show_payees(statement: Statement, top: int) -> None:
@@ -253,7 +277,7 @@ def _payee_row(payee: PayeeRow) -> tuple[str, ...]:
         # Adjustments, and recoveries put off or taken.
         short_wct(payee.allotted - nodes - wallets)[:-2],
         short_wct(payee.allotted)[:-2],
-        NOTHING if payee.open is None else short_wct(payee.open)[:-2],
+        UNKNOWN if payee.open is None else short_wct(payee.open)[:-2],
     )
 
 

@@ -105,9 +105,6 @@ def _settlement_json(
     if position is None:
         return None
     before = statement.opening_position
-    known = statement.is_opening_known
-    settled_before = (before.settled if before else 0) if known else None
-    claimed_before = (before.claimed if before else 0) if known else None
     return {
         "receipt": position.name,
         "settled_epoch": str(position.epoch),
@@ -118,8 +115,8 @@ def _settlement_json(
         "open": _optional(_less(statement.cumulative_total, position.claimed)),
         "balance": _optional(position.balance),
         "beyond_what_is_open": _optional(statement.closing.surplus),
-        "settled_in_range": _optional(_less(position.settled, settled_before)),
-        "claimed_in_range": _optional(_less(position.claimed, claimed_before)),
+        "settled_in_range": _optional(_less(position.settled, before.settled if before else None)),
+        "claimed_in_range": _optional(_less(position.claimed, before.claimed if before else None)),
     }
 
 
@@ -186,10 +183,7 @@ def _ledger_json(books: EpochBooks, standing: Standing) -> dict[str, str | None]
         "recovery_in": str(books.total("recovery_in")),
         "recovery_out": str(books.total("recovery_out")),
         "epoch_amount": str(books.total("epoch_amount")),
-        **{
-            name: None if lines is None else str(sum(lines))
-            for name, lines in _progress(standing)
-        },
+        **{name: None if lines is None else str(sum(lines)) for name, lines in _progress(standing)},
         "cumulative_total": str(books.total("cumulative")),
     }
 

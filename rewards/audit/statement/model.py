@@ -17,7 +17,12 @@ from rewards.audit.statement.attribution import (
 from rewards.audit.statement.books import POOLS, PoolRow, read_books
 from rewards.audit.statement.identities import identities_of
 from rewards.audit.statement.payees import payees_of
-from rewards.audit.statement.receipts import Settlements, claims_of, read_settlements
+from rewards.audit.statement.receipts import (
+    NOTHING_SETTLED,
+    Settlements,
+    claims_of,
+    read_settlements,
+)
 from rewards.audit.verify import require_verified
 from rewards.errors import Finding, InvalidInput
 from rewards.files.manifest import MANIFEST, PublishedFolder
@@ -94,15 +99,8 @@ class Statement:
 
     @property
     def opening_position(self) -> Receipt | None:
-        """The last receipt of an epoch before the range; None: not settled, or not known."""
-        return self.settlements.before(self.first.number)
-
-    @property
-    def is_opening_known(self) -> bool:
-        """Whether it is known what was settled before the range."""
-        return self.opening_position is not None or _began_with_nothing(
-            self.epochs, self.settlements
-        )
+        """What was settled before the range; None: not known."""
+        return _opening_position(self.first, self.settlements)
 
     @property
     def earlier(self) -> int | None:
@@ -196,29 +194,29 @@ def earlier_folders(folder: Path) -> list[Path]:
 
 
 def _state(epochs: list[EpochBooks], history: History, settlements: Settlements) -> Statement:
-    end, start = epochs[-1].number + 1, epochs[0].number
-    position, before = settlements.before(end), settlements.before(start)
+    first, last = epochs[0], epochs[-1]
+    position, before = settlements.before(last.number + 1), _opening_position(first, settlements)
+    opened = history.until(first.number)
     closing = standings_of(
         history,
         claims_of(position, history) if position else None,
         position.balance if position else None,
     )
-    opened = history.until(start)
-    nobody: Mapping[str, int] | None = {} if _began_with_nothing(epochs, settlements) else None
-    opening = standings_of(opened, claims_of(before, opened) if before else nobody, None)
+    opening = standings_of(opened, claims_of(before, opened) if before else None, None)
     payees = payees_of(epochs, closing, opening)
     return Statement(epochs, payees, settlements, history, opening, closing)
 
 
-def _began_with_nothing(epochs: Sequence[EpochBooks], settlements: Settlements) -> bool:
-    """Return whether nothing was settled before the range.
+def _opening_position(first: EpochBooks, settlements: Settlements) -> Receipt | None:
+    """Return what was settled before an epoch; None: not known.
 
-    A season keeps a receipt of each settlement; without any, only its first epoch has nothing
-    before it.
+    A season keeps a receipt of each settlement. Where it has some, but none before the epoch,
+    nothing was settled.
     """
-    is_first = epochs[0].published.manifest.previous_hash is None
-    before = settlements.before(epochs[0].number)
-    return is_first or (before is None and bool(settlements.receipts))
+    if first.published.manifest.previous_hash is None:
+        return NOTHING_SETTLED
+    found = settlements.before(first.number)
+    return found or (NOTHING_SETTLED if settlements.receipts else None)
 
 
 def _read(folders: Iterable[Path], previous: Path | None = None) -> Iterator[EpochBooks]:

@@ -49,6 +49,9 @@ class Receipt:
         return self.claimed + self.balance
 
 
+NOTHING_SETTLED = Receipt("before any settlement", 0, 0, 0, 0, {})
+
+
 @dataclass(frozen=True)
 class Settlements:
     """What is known of the contract: the season's receipts, and the chain itself if it was asked.
