@@ -223,7 +223,7 @@ class Standings:
         claims: What each account has claimed; None where no receipt tells.
         covers: What of each account's open amount the contract holds; None likewise.
         surplus: What it holds beyond everything that is open; None likewise.
-        divided: How many accounts' claims end within an epoch.
+        divided: How many accounts' claims end within an epoch at hand.
     """
 
     by_account: Mapping[str, Standing]
@@ -332,10 +332,12 @@ def _known(several: Sequence[Lines | None]) -> Lines | None:
 
 
 def _ends_within(credits_: Iterable[Credit], amount: int) -> bool:
-    """Return whether an amount lies between two cumulative amounts."""
+    """Return whether an amount lies between two cumulative amounts of epochs at hand."""
     left = amount
     for _, lines in credits_:
         if left <= 0:
             break
         left -= sum(lines)
-    return left < 0
+        if left < 0:
+            return not lines[-1]
+    return False
