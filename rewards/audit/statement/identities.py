@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rewards.audit.statement.attribution import LINES
+from rewards.audit.statement.attribution import LINES, together
 from rewards.audit.statement.books import POOLS
 
 if TYPE_CHECKING:
@@ -163,12 +163,23 @@ def _attributed(statement: Statement) -> Iterator[Identity]:
     """Yield what the lines of all payees must come to: the manifests', and the contract's."""
     closing, opening = statement.closing.total, statement.opening.total
     added = statement.added
+    by_epoch = together(statement.closing.by_epoch.values())
     for i, line in enumerate(LINES):
         yield Identity(
             f"all epochs, {line}: what the payees got = what the epochs added",
             closing.allotted[i],
             statement.history.stated[i],
         )
+        for name, by_payee, over_epochs in (
+            ("funded", closing.funded, by_epoch.funded),
+            ("claimed", closing.claimed, by_epoch.claimed),
+        ):
+            if by_payee is not None and over_epochs is not None:
+                yield Identity(
+                    f"all epochs, {line}: {name} by payee = {name} by epoch",
+                    by_payee[i],
+                    over_epochs[i],
+                )
         if closing.open is not None and opening.open is not None and statement.claimed is not None:
             yield Identity(
                 f"range, {line}: open before + added - claimed = open",
