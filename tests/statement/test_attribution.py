@@ -64,7 +64,7 @@ def history_of(steps: Sequence[Step]) -> History:
 def claimed_seasons(draw: st.DrawFn) -> tuple[list[Step], dict[str, int], int]:
     """A season, what each account has claimed of it at will, and what the contract holds."""
     steps = draw(seasons())
-    claims = {
+    claims: dict[str, int] = {
         row.account: draw(st.integers(0, row.cumulative) | st.just(row.cumulative))
         for row in steps[-1].result.allocations
     }
