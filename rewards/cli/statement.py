@@ -245,7 +245,7 @@ def _show_rule(statement: Statement) -> None:
         )
     else:
         click.echo("Claimed is exact: a claim takes every epoch up to the one that it names.")
-    click.echo("By convention what the contract holds is for the oldest epochs: funded.")
+    click.echo("Funded is claimed and what is held, which by convention covers the oldest first.")
     if statement.opening_position is NOTHING_SETTLED and any(statement.opening.total.allotted):
         click.echo("Nothing was claimed before the range, as far as settlements/ tells.")
     if statement.claimed is None:

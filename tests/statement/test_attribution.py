@@ -23,12 +23,14 @@ from rewards.audit.statement.attribution import (
     minus,
     part_of,
     plus,
+    shares,
     standings_of,
     together,
     total,
 )
 from rewards.audit.statement.books import EpochBooks, PoolRow
 from rewards.audit.statement.receipts import Receipt, claims_of
+from rewards.rules.wct1.apportion import apportion
 from tests.strategies import seasons
 
 if TYPE_CHECKING:
@@ -223,6 +225,12 @@ def test_part_of_an_epoch__is_the_nearest_to_the_exact_proportion(
         ways, key=lambda way: (-sum((a - b) ** 2 for a, b in zip(way, exact, strict=True)), way)
     )
     assert part_of(lines, amount) == plus(nearest, tuple(deducted))
+
+
+@given(st.integers(0, 10**30), st.lists(st.integers(0, 10**25) | st.integers(0, 3), min_size=1))
+def test_shares__are_those_of_the_rules(amount: int, weights: list[int]) -> None:
+    assume(any(weights))
+    assert tuple(shares(amount, weights)) == apportion(amount, weights, None).amounts
 
 
 def test_wei_by_wei__oldest_first() -> None:

@@ -440,6 +440,20 @@ def test_positions__tie_over_every_range(partly: Season, first: int, last: int) 
         assert 0 <= int(pool["claimed"]) <= int(pool["funded"]) <= int(pool["paid"])
 
 
+def test_rehearsed_and_claimed_to_the_last__all_of_a_program_but_the_epoch_not_settled(
+    settled: Season,
+) -> None:
+    """The receipt tells no account's claims, but leaves no doubt."""
+    rehearsed(settled, 6, balance=5)
+    statement = whole(settled, 7, 7)
+    nodes = document_of(statement)["positions"]["nodes"]
+    assert nodes["claimed"] == str(whole(settled, 1, 6).pool("nodes").paid)
+    assert nodes["open"] == nodes["allotted"] == str(statement.pool("nodes").paid)
+    assert int(nodes["funded"]) >= int(nodes["claimed"])
+    assert statement.closing.surplus == 0  # the five base units are for epoch 7
+    assert not statement.findings
+
+
 def test_one_range_after_the_other__hands_over_what_is_open(partly: Season) -> None:
     before, after = whole(partly, 1, 5), whole(partly, 6, 7)
     assert after.opening.total.open == before.closing.total.open

@@ -10,8 +10,8 @@ Three things nobody's files decide, so these are the convention:
 - An epoch in which all that an account earned was set off added nothing that could be claimed: it
   counts as claimed as soon as all before it is.
 - A claimed amount between two cumulative amounts, which no distribution of this history pays, takes
-  a part of one epoch: its deductions first and in full, then what it added, by `apportion` of the
-  rules (section 5) in the proportion of the lines.
+  a part of one epoch: its deductions first and in full, then what it added, in the proportion of the
+  lines, as section 5 of the rules apportions a pool.
 - The contract's balance belongs to nobody yet: it covers what is open, the oldest epoch of all
   payees first. An epoch for which it does not suffice is apportioned by what each payee has open.
 """
@@ -24,7 +24,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rewards.audit.statement.books import POOLS
-from rewards.rules.wct1.apportion import apportion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -174,8 +173,22 @@ def attributed(credits_: Iterable[Credit], amount: int) -> Iterator[Credit]:
 def part_of(lines: Lines, amount: int) -> Lines:
     """Return the lines of a part of what one epoch added: 0 < amount < their sum."""
     deducted = tuple(min(line, 0) for line in lines)
-    added = apportion(amount - sum(deducted), [max(line, 0) for line in lines], None).amounts
+    added = shares(amount - sum(deducted), [max(line, 0) for line in lines])
     return plus(tuple(added), deducted)
+
+
+def shares(amount: int, weights: Sequence[int]) -> list[int]:
+    """Divide an amount by weights, exactly: what is left of the floors to the largest remainders.
+
+    As section 5 of the rules divides a pool without a cap, under whatever ruleset the epochs are: a
+    tie of remainders goes to the earlier one.
+    """
+    whole = sum(weights)
+    floors = [amount * weight // whole for weight in weights]
+    order = sorted(range(len(weights)), key=lambda i: (-(amount * weights[i] % whole), i))
+    for i in order[: amount - sum(floors)]:
+        floors[i] += 1
+    return floors
 
 
 def covered(
@@ -194,10 +207,10 @@ def covered(
     covers: defaultdict[str, int] = defaultdict(int)
     left = balance
     for _, amounts in sorted(unpaid.items()):
-        shares = apportion(min(left, sum(amounts.values())), [*amounts.values()], None).amounts
-        for account, share in zip(amounts, shares, strict=True):
+        goes = min(left, sum(amounts.values()))
+        for account, share in zip(amounts, shares(goes, [*amounts.values()]), strict=True):
             covers[account] += share
-        left -= sum(shares)
+        left -= goes
     return dict(covers), left
 
 
