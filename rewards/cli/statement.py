@@ -84,7 +84,10 @@ def command(
     """
     folders = folders_of(outs, first, last, season_folder)
     chain = _on_chain(folders[-1], urls) if urls else None
-    statement = statement_of(folders, chain, earlier_folders(folders[0]))
+    earlier = earlier_folders(folders[0])
+    if earlier:
+        note(f"recomputing the epochs before the range too: {len(earlier)}")
+    statement = statement_of(folders, chain, earlier)
     if csv_folder:
         write_tables(csv_folder, tables(statement))
     answer(document_of(statement), as_json=as_json, text=lambda: _show(statement, top))

@@ -10,8 +10,8 @@ Three things nobody's files decide, so these are the convention:
 - An epoch in which all that an account earned was set off added nothing that could be claimed: it
   counts as claimed as soon as all before it is.
 - A claimed amount between two cumulative amounts, which no distribution of this history pays, takes
-  a part of one epoch: its deductions first and in full, then what it added, in the proportion of the
-  lines, as section 5 of the rules apportions a pool.
+  a part of one epoch: its deductions first and in full, then what it added, in the proportion of
+  the lines, as section 5 of the rules apportions a pool.
 - The contract's balance belongs to nobody yet: it covers what is open, the oldest epoch of all
   payees first. An epoch for which it does not suffice is apportioned by what each payee has open.
 """

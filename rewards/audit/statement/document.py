@@ -34,7 +34,7 @@ def document_of(statement: Statement) -> dict[str, Any]:
             "start": format_time(statement.first.window[0]),
         },
         "to": {"epoch": str(statement.last.number), "end": format_time(statement.last.window[1])},
-        "programs": _programs_json({n: statement.pool(n) for n in POOLS}, statement.paid),
+        "programs": _programs_json({n: statement.pool(n) for n in POOLS}, statement.of_range),
         "positions": _positions_json(statement),
         "attribution": {
             "rule": RULE,

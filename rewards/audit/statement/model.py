@@ -108,7 +108,7 @@ class Statement:
         return self.history.start if any(self.history.before.values()) else None
 
     @property
-    def paid(self) -> Standing:
+    def of_range(self) -> Standing:
         """What the epochs of the range added, and how far that is funded and claimed."""
         return together(self.closing.by_epoch[books.number] for books in self.epochs)
 
