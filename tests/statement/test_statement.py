@@ -477,6 +477,13 @@ def test_a_recovery__is_a_line_that_is_claimed_with_what_it_was_taken_from(settl
     assert sum(still) == cumulative(settled, 5)[RECOVERED] - second
     assert fourth > second
     assert not statement.findings
+    # Put off and recovered: together nothing, and still a line, as half of it is open.
+    figures = next(p for p in document_of(statement)["payees"] if p["account"] == RECOVERED)
+    assert figures["positions"]["recoveries"] == {
+        "cumulative": "0", "funded": "0", "claimed": str(left), "open": str(-left)
+    }  # fmt: skip
+    _, rows = tables(statement)["payee_positions.csv"]
+    assert (RECOVERED, "recoveries", "0", "0", str(left), str(-left)) in rows
 
 
 def test_a_claim_within_an_epoch__is_divided_to_the_wei_and_said_so(partly: Season) -> None:

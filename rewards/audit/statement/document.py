@@ -76,11 +76,7 @@ def document_of(statement: Statement) -> dict[str, Any]:
                 "claimed": _optional(payee.claimed),
                 "claimed_in_range": _optional(payee.claimed_in_range),
                 "open": _optional(payee.open),
-                "positions": {
-                    line: figures
-                    for line, figures in zip(LINES, _figures(payee.standing), strict=True)
-                    if figures["cumulative"] != "0"
-                },
+                "positions": _figures(payee.standing),
             }
             for payee in statement.payees
         ],
@@ -151,13 +147,15 @@ def _with_total(amounts: Lines | None, length: int) -> list[int | None]:
     return [None] * (length + 1) if amounts is None else [*amounts, sum(amounts)]
 
 
-def _figures(standing: Standing) -> list[dict[str, str | None]]:
-    """Return a standing line by line, without its total."""
+def _figures(standing: Standing) -> dict[str, dict[str, str | None]]:
+    """Return a standing by line, those lines left out of which every figure is zero."""
     figures = (("cumulative", standing.allotted), *_progress(standing))
-    return [
-        {name: None if lines is None else str(lines[i]) for name, lines in figures}
-        for i in range(len(LINES))
-    ]
+    return {
+        line: {name: None if lines is None else str(lines[i]) for name, lines in figures}
+        for i, line in enumerate(LINES)
+        # What was put off and is recovered since comes to zero, but may be claimed and open.
+        if any(lines and lines[i] for _, lines in figures)
+    }
 
 
 def _positions_json(statement: Statement) -> dict[str, dict[str, str | None]]:
@@ -226,8 +224,7 @@ def tables(statement: Statement) -> dict[str, Table]:
             [
                 (account, line, *_cells(figures.values()))
                 for account, standing in sorted(statement.closing.by_account.items())
-                for line, figures in zip(LINES, _figures(standing), strict=True)
-                if figures["cumulative"] != "0"
+                for line, figures in _figures(standing).items()
             ],
         ),
         "identities.csv": (
