@@ -313,6 +313,16 @@ def test_claimed_beyond_everything__is_left_over_for_an_identity_to_find() -> No
     assert (found.covers, found.surplus) == ({}, 1)
 
 
+def test_accounts_that_never_claimed__need_no_entry() -> None:
+    epochs = history({"a": (7, 0, 0, 0, 0, 0), "b": (0, 2, 0, 0, 0, 0)}, {"b": (3, 0, 0, 0, 0, 0)})
+    assert covered(epochs, {}, 10) == ({"a": 7, "b": 3}, 0)
+    assert covered(epochs, {"a": 7}, 3) == ({"b": 3}, 0)
+    found = standings_of(epochs, {"b": 2}, 8)
+    assert found.standing("a").funded == (7, 0, 0, 0, 0, 0)
+    assert found.standing("b").funded == (1, 2, 0, 0, 0, 0)
+    assert found.standing("nobody").funded == found.standing("nobody").open == NOTHING
+
+
 def test_before_all_epochs_at_hand__is_a_line_of_its_own_and_the_oldest() -> None:
     epochs = history({"a": (7, 0, 0, 0, 0, 0)}, before={"a": 10, "b": 2})
     found = standings_of(epochs, {"a": 12}, 3)
