@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rewards.audit.statement import POOLS, Receipt, document_of, statement_of, tables
+from rewards.audit.statement import (
+    EARLIER,
+    LINES,
+    NOTHING_SETTLED,
+    POOLS,
+    Receipt,
+    document_of,
+    earlier_folders,
+    statement_of,
+    tables,
+)
 from rewards.cli.console import (
     EXIT_FOUND,
     answer,
@@ -28,9 +38,11 @@ from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
 
 if TYPE_CHECKING:
-    from rewards.audit.statement import PayeeRow, PoolRow, Statement
+    from collections.abc import Mapping
 
-NOTHING = "-"
+    from rewards.audit.statement import Lines, PayeeRow, PoolRow, Statement
+
+UNKNOWN = "-"
 
 
 @click.command()
@@ -61,13 +73,21 @@ def command(
     season. What was funded and claimed comes from the season's settlements/, or with --rpc from the
     contract itself, at one final block.
 
+    The contract pays accounts, not programs, but always up to an epoch: so what is claimed of a
+    program is what the epochs up to there paid for it. For that the season's epochs before the
+    range are recomputed too. What the contract still holds covers the oldest open epoch first.
+
     \b
     Examples:
       rewards statement --from 2026-06-01 --to 2026-06-30 --csv june
       rewards statement --from 120 --to 150 --rpc URL --rpc URL2 --json
     """
     folders = folders_of(outs, first, last, season_folder)
-    statement = statement_of(folders, _on_chain(folders[-1], urls) if urls else None)
+    chain = _on_chain(folders[-1], urls) if urls else None
+    earlier = earlier_folders(folders[0])
+    if earlier:
+        note(f"recomputing the epochs before the range too: {len(earlier)}")
+    statement = statement_of(folders, chain, earlier)
     if csv_folder:
         write_tables(csv_folder, tables(statement))
     answer(document_of(statement), as_json=as_json, text=lambda: _show(statement, top))
@@ -113,8 +133,9 @@ def _show(statement: Statement, top: int) -> None:
     )
     _show_ledger(statement)
     _show_settlement(statement)
+    _show_positions(statement)
     _show_payees(statement, top)
-    for name, problem in statement.unreadable:
+    for name, problem in statement.settlements.unreadable:
         note(printable(f"{name}: {problem}"))
     held = sum(identity.holds for identity in statement.identities)
     hold = counted(len(statement.identities), "identity holds", "identities hold")
@@ -154,6 +175,92 @@ def _show_settlement(statement: Statement) -> None:
         click.echo("What is funded and claimed no receipt tells: give --rpc to ask the chain.\n")
 
 
+def _show_positions(statement: Statement) -> None:
+    """Show how far each program is funded and claimed; where that is not known, why."""
+    position, closing = statement.position, statement.closing.total
+    if position is None or position.claimed is None:
+        return
+    if closing.claimed is None:
+        click.echo(
+            "By program nothing can be told, as the receipt does not tell who has claimed:\n"
+            "give --rpc to ask the chain.\n"
+        )
+        return
+    last = statement.last.number
+    beyond = statement.closing.surplus or 0
+    _print_lines(
+        statement,
+        f"By program, all epochs up to {last}, WCT",
+        {
+            "allotted": closing.allotted,
+            "funded": closing.funded,
+            "claimed": closing.claimed,
+            "open": closing.open,
+        },
+        beyond,
+    )
+    before = statement.opening.total
+    if any(before.allotted):
+        _print_lines(
+            statement,
+            f"By program, over epochs {statement.first.number} to {last}, WCT",
+            {
+                "open before": before.open,
+                "+ allotted": statement.added,
+                "- claimed": statement.claimed,
+                "= open": closing.open,
+            },
+        )
+    _show_rule(statement)
+
+
+def _print_lines(
+    statement: Statement, title: str, columns: Mapping[str, Lines | None], beyond: int = 0
+) -> None:
+    """Print amounts line by line, and what is funded beyond all of them."""
+    several = list(columns.values())
+    rows = [
+        (_line_name(statement, line), *(_known(None if a is None else a[i]) for a in several))
+        for i, line in enumerate(LINES)
+        if line != EARLIER or statement.earlier is not None
+    ]
+    totals = [None if lines is None else sum(lines) for lines in several]
+    if beyond:
+        rows.append(("held beyond", "", short_wct(beyond), "", ""))
+        totals[1] = (totals[1] or 0) + beyond
+    print_table(title, ("", *columns), [*rows, ("total", *map(_known, totals))], right=(1, 2, 3, 4))
+
+
+def _known(amount: int | None) -> str:
+    return UNKNOWN if amount is None else short_wct(amount)
+
+
+def _line_name(statement: Statement, line: str) -> str:
+    return f"before epoch {statement.history.start}" if line == EARLIER else line.replace("_", " ")
+
+
+def _show_rule(statement: Statement) -> None:
+    """Say what of the attribution is knowledge and what a convention."""
+    divided = statement.closing.divided
+    if divided:
+        claims = "1 claim ends" if divided == 1 else f"{divided} claims end"
+        click.echo(
+            f"{claims} within an epoch, as no distribution of it pays: divided in proportion."
+        )
+    else:
+        click.echo("Claimed is exact: a claim takes every epoch up to the one that it names.")
+    click.echo("Funded is claimed and what is held, which by convention covers the oldest first.")
+    if statement.opening_position is NOTHING_SETTLED and any(statement.opening.total.allotted):
+        click.echo("Nothing was claimed before the range, as far as settlements/ tells.")
+    if statement.claimed is None:
+        click.echo("No receipt tells who had claimed before the range, so - stands for it.")
+    if statement.earlier is not None:
+        click.echo(
+            f"Epochs before {statement.earlier} are not at hand: what they allotted is one line."
+        )
+    click.echo()
+
+
 def _show_payees(statement: Statement, top: int) -> None:
     shown = statement.payees[:top]
     print_table(
@@ -174,7 +281,7 @@ def _payee_row(payee: PayeeRow) -> tuple[str, ...]:
         # Adjustments, and recoveries put off or taken.
         short_wct(payee.allotted - nodes - wallets)[:-2],
         short_wct(payee.allotted)[:-2],
-        NOTHING if payee.open is None else short_wct(payee.open)[:-2],
+        UNKNOWN if payee.open is None else short_wct(payee.open)[:-2],
     )
 
 

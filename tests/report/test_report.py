@@ -224,7 +224,7 @@ def test_statement__the_same_amounts_as_the_command_s(sample: dict[int, Publishe
     tables = page.of_section("statement")
     pools, *ledgers, by_epoch, payees = tables
     assert [row for row in pools.values if row] == [
-        list(stated["programs"][name].values())
+        list(stated["programs"][name].values())[:4]
         for name in ("nodes", "wallets_eligible", "wallets_certified", "total")
     ]
     assert [table.rows[-1] for table in ledgers] == [["✓ holds exactly"]] * 3
@@ -234,7 +234,50 @@ def test_statement__the_same_amounts_as_the_command_s(sample: dict[int, Publishe
     assert [row[-2] for row in payees.values if row] == [
         entry["allotted"] for entry in stated["payees"][:25]
     ]
-    assert "✓ All 235 of 235 identities hold" in page.text_of("statement")
+    assert "✓ All 319 of 319 identities hold" in page.text_of("statement")
+
+
+def test_statement__funded_claimed_and_open_by_program(season: Path, tmp_path: Path) -> None:
+    """From epoch 6 on, of which half the payees have claimed: before it there is one line."""
+    folder = tmp_path / "season"
+    shutil.copytree(season, folder)
+    settlements = folder / "settlements"
+    settlements.mkdir(exist_ok=True)
+    claims: dict[str, int] = {}
+    for number in (5, 7):
+        published = PublishedEpoch(folder / "epochs" / f"{number:06d}")
+        claims |= {row.account: row.cumulative for row in published.allocations[::2]}
+        total, claimed = published.manifest.cumulative_total, sum(claims.values())
+        receipt = {
+            "epoch": str(number),
+            "cumulative_total": str(total),
+            "claimed_total": str(claimed),
+            "distributor_balance": str(total - claimed + 3 * WCT),
+            "claims": {account: str(amount) for account, amount in claims.items()},
+        }
+        (settlements / f"{number:06d}.json").write_text(json.dumps(receipt))
+    sixth, seventh = (folder / "epochs" / f"{number:06d}" for number in (6, 7))
+    read = source.read_source(PublishedEpoch(seventh), PublishedEpoch(sixth))
+    positions = document_of(read.statement)["positions"]
+    page = Page(report_of(read).decode())
+    (table,) = [t for t in page.of_section("statement") if "Open before, WCT" in t.rows[0]]
+    columns = (
+        "open_before",
+        "allotted",
+        "claimed_in_range",
+        "open",
+        "cumulative",
+        "funded",
+        "claimed",
+    )
+    assert [row for row in table.values if row] == [
+        [line[column] for column in columns] for line in positions.values()
+    ]
+    assert [row[0] for row in table.rows[1:]][-2:] == ["Before epoch 6", "All lines"]
+    said = page.text_of("statement")
+    assert "known to the last base unit" in said
+    assert "beyond all that is open it holds 3.0000 WCT" in said
+    assert "✗" not in said
 
 
 def test_statement__against_a_receipt__what_does_not_tie_is_named(

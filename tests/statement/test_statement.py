@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from rewards.audit.statement import Receipt, document_of, statement_of, tables
+from rewards.audit.statement import (
+    Receipt,
+    document_of,
+    earlier_folders,
+    statement_of,
+    tables,
+)
 from rewards.chain import settlement_check
 from rewards.chain.distributor import ActiveState
 from rewards.chain.settlement_check import Position
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rewards.audit.statement import Statement
+    from rewards.audit.statement.attribution import Standing
     from rewards.files.season import Season
 
 RECOVERED = "0x7e93df1428605571eb0edca13286240cec1d9241"
@@ -126,10 +133,10 @@ def test_a_later_range__opens_on_what_was_allotted_before(season: Season) -> Non
 # --- what does not tie -----------------------------------------------------------------------
 
 
-def test_identities__all_hold_and_every_payee_has_two(season: Season) -> None:
+def test_identities__all_hold_and_every_payee_has_three(season: Season) -> None:
     statement = over(season, 1, 7)
     assert all(identity.holds for identity in statement.identities)
-    assert sum(i.name.startswith("payee") for i in statement.identities) == 2 * len(
+    assert sum(i.name.startswith("payee") for i in statement.identities) == 3 * len(
         statement.payees
     )
 
@@ -202,11 +209,16 @@ def test_in_range__is_the_difference_to_the_receipt_before(settled: Season) -> N
     assert document_of(over(settled, 1, 3))["settlement"]["claimed_in_range"] == str(third)
 
 
-def test_partly_claimed__open_in_all_but_not_by_payee(settled: Season) -> None:
+def test_partly_claimed__open_in_all_but_neither_by_payee_nor_by_program(settled: Season) -> None:
     rehearsed(settled, 7, outstanding=9, balance=9)
     statement = over(settled, 7, 7)
-    assert document_of(statement)["settlement"]["open"] == "9"
+    document = document_of(statement)
+    assert document["settlement"]["open"] == "9"
     assert all(payee.open is None for payee in statement.payees)
+    assert document["programs"]["nodes"]["open"] is None
+    assert document["positions"]["total"]["claimed"] is None
+    assert not statement.findings
+    assert "does not tell who has claimed" in run(settled.epoch(7)).stdout
 
 
 def test_claims_by_account__where_the_receipt_tells(settled: Season) -> None:
@@ -254,7 +266,7 @@ def test_receipt_of_a_submission__tells_what_is_settled_not_what_is_claimed(
     )
     statement = over(settled, 7, 7)
     settlement = document_of(statement)["settlement"]
-    assert statement.unreadable == []
+    assert statement.settlements.unreadable == []
     assert not statement.findings
     if not settles:
         assert settlement is None
@@ -317,8 +329,311 @@ def test_a_receipt_of_another_form__is_named_and_left_out(settled: Season, conte
     (settled.root / "settlements").mkdir(exist_ok=True)
     (settled.root / "settlements" / "odd.json").write_text(content)
     statement = over(settled, 7, 7)
-    assert [name for name, _ in statement.unreadable] == ["odd.json"]
+    assert [name for name, _ in statement.settlements.unreadable] == ["odd.json"]
     assert not statement.findings
+
+
+# --- by program ------------------------------------------------------------------------------
+
+
+def cumulative(season: Season, epoch: int) -> dict[str, int]:
+    with (season.epoch(epoch) / "allocations.csv").open(newline="") as handle:
+        return {row["account"]: int(row["cumulative"]) for row in csv.DictReader(handle)}
+
+
+def claimed_until(season: Season, epoch: int, claims: dict[str, int], *, beyond: int = 0) -> None:
+    """Write a receipt: these claims, and a contract that holds what is open and some more."""
+    total, claimed = sum(cumulative(season, epoch).values()), sum(claims.values())
+    write_receipt(
+        season,
+        f"{epoch:06d}.json",
+        epoch=str(epoch),
+        cumulative_total=str(total),
+        claimed_total=str(claimed),
+        distributor_balance=str(max(total - claimed, 0) + beyond),
+        claims={account: str(amount) for account, amount in claims.items()},
+    )
+
+
+@pytest.fixture
+def partly(settled: Season) -> Season:
+    """Settled after epochs 3, 5 and 7, claimed by every second, third, and all but every fourth."""
+    third, fifth, seventh = (cumulative(settled, epoch) for epoch in (3, 5, 7))
+    claims = {account: third[account] for account in sorted(third)[::2]}
+    claimed_until(settled, 3, claims)
+    claims |= {account: fifth[account] for account in sorted(fifth)[::3]}
+    claimed_until(settled, 5, claims)
+    claims |= {a: seventh[a] for i, a in enumerate(sorted(seventh)) if i % 4}
+    claimed_until(settled, 7, claims, beyond=7 * WCT)
+    return settled
+
+
+def whole(season: Season, first: int, last: int) -> Statement:
+    """Return the statement of the command: with the epochs before the range."""
+    folders = [season.epoch(number) for number in range(first, last + 1)]
+    return statement_of(folders, earlier=earlier_folders(folders[0]))
+
+
+def paid_until(season: Season, epoch: int, account: str, table: str, column: str) -> int:
+    """Return what a table paid to an account in all epochs up to one."""
+    paid = 0
+    for number in range(1, epoch + 1):
+        with (season.epoch(number) / table).open(newline="") as handle:
+            rows = [row for row in csv.DictReader(handle) if row["payout_address"] == account]
+        paid += sum(int(row[column]) for row in rows)
+    return paid
+
+
+def test_claimed_by_program__is_what_its_tables_paid_until_the_claim(partly: Season) -> None:
+    """Who claimed after epoch 3, 5 or 7 has what the tables until then say, and nothing else."""
+    claims = {n: cumulative(partly, n) for n in (3, 5, 7)}
+    seen = set()
+    for payee in whole(partly, 1, 7).payees:
+        claimed = payee.standing.claimed
+        assert claimed is not None
+        until = max(
+            (n for n, c in claims.items() if c.get(payee.account) == payee.claimed), default=0
+        )
+        if not payee.claimed:
+            assert claimed == (0,) * 6
+            continue
+        seen.add(until)
+        assert claimed[:3] == tuple(
+            paid_until(partly, until, payee.account, table, column)
+            for table, column in (
+                ("nodes.csv", "paid"),
+                ("wallets.csv", "amount_eligible"),
+                ("wallets.csv", "amount_certified"),
+            )
+        )
+    assert seen == {3, 5, 7}
+
+
+@pytest.mark.parametrize("first", range(1, 8))
+@pytest.mark.parametrize("last", [5, 7])
+def test_positions__tie_over_every_range(partly: Season, first: int, last: int) -> None:
+    first = min(first, last)
+    statement = whole(partly, first, last)
+    assert not statement.findings
+    document = document_of(statement)
+    positions, settlement = document["positions"], document["settlement"]
+    assert "earlier" not in positions
+    for line in positions.values():
+        amounts = {name: int(text) for name, text in line.items()}
+        assert amounts["cumulative"] == amounts["claimed"] + amounts["open"]
+        assert (
+            amounts["open_before"] + amounts["allotted"] - amounts["claimed_in_range"]
+            == (amounts["open"])
+        )
+    total = positions["total"]
+    assert (total["claimed"], total["open"]) == (settlement["claimed"], settlement["open"])
+    assert total["claimed_in_range"] == settlement["claimed_in_range"]
+    assert int(total["funded"]) + int(settlement["beyond_what_is_open"]) == int(
+        settlement["funded"]
+    )
+    programs = [*document["programs"].values()]
+    for entry in document["epochs"]:
+        programs += entry["programs"].values()
+        assert int(entry["epoch_amount"]) == int(entry["claimed"]) + int(entry["open"])
+    for pool in programs:
+        assert int(pool["paid"]) == int(pool["claimed"]) + int(pool["open"])
+        assert 0 <= int(pool["claimed"]) <= int(pool["funded"]) <= int(pool["paid"])
+
+
+def test_rehearsed_and_claimed_to_the_last__all_of_a_program_but_the_epoch_not_settled(
+    settled: Season,
+) -> None:
+    """The receipt tells no account's claims, but leaves no doubt."""
+    rehearsed(settled, 6, balance=5)
+    statement = whole(settled, 7, 7)
+    nodes = document_of(statement)["positions"]["nodes"]
+    assert nodes["claimed"] == str(whole(settled, 1, 6).pool("nodes").paid)
+    assert nodes["open"] == nodes["allotted"] == str(statement.pool("nodes").paid)
+    assert int(nodes["funded"]) >= int(nodes["claimed"])
+    assert statement.closing.surplus == 0  # the five base units are for epoch 7
+    assert not statement.findings
+
+
+def test_one_range_after_the_other__hands_over_what_is_open(partly: Season) -> None:
+    before, after = whole(partly, 1, 5), whole(partly, 6, 7)
+    assert after.opening.total.open == before.closing.total.open
+    assert after.closing.total == whole(partly, 1, 7).closing.total
+
+
+def test_a_recovery__is_a_line_that_is_claimed_with_what_it_was_taken_from(settled: Season) -> None:
+    """Epoch 3 takes all that it pays, epoch 4 the rest; a claim after 3 takes nothing new."""
+    second, fourth = (cumulative(settled, n).get(RECOVERED, 0) for n in (2, 4))
+    claimed_until(settled, 5, {RECOVERED: second})
+    statement = whole(settled, 1, 5)
+    (payee,) = [p for p in statement.payees if p.account == RECOVERED]
+    left = whole(settled, 1, 3).deferred
+    claimed, still = payee.standing.claimed, payee.standing.open
+    assert claimed is not None
+    assert still is not None
+    # Epoch 3 added nothing to be claimed: its pay, what was taken, and what is put off.
+    assert claimed[3:5] == (-44725 * WCT // 100, left)
+    assert claimed[0] == paid_until(settled, 3, RECOVERED, "nodes.csv", "paid")
+    assert still[3:5] == (0, -left)
+    assert sum(still) == cumulative(settled, 5)[RECOVERED] - second
+    assert fourth > second
+    assert not statement.findings
+    # Put off and recovered: together nothing, and still a line, as half of it is open.
+    figures = next(p for p in document_of(statement)["payees"] if p["account"] == RECOVERED)
+    assert figures["positions"]["recoveries"] == {
+        "cumulative": "0", "funded": "0", "claimed": str(left), "open": str(-left)
+    }  # fmt: skip
+    _, rows = tables(statement)["payee_positions.csv"]
+    assert (RECOVERED, "recoveries", "0", "0", str(left), str(-left)) in rows
+
+
+def test_a_claim_within_an_epoch__is_divided_to_the_wei_and_said_so(partly: Season) -> None:
+    account = max(cumulative(partly, 7), key=lambda a: cumulative(partly, 7)[a])
+    claimed_until(partly, 7, {account: cumulative(partly, 7)[account] - 1})
+    for name in ("000003.json", "000005.json"):
+        (partly.root / "settlements" / name).unlink()
+    statement = whole(partly, 1, 7)
+    assert not statement.findings
+    assert document_of(statement)["attribution"] == {
+        "rule": "oldest-first",
+        "first_epoch": "1",
+        "claims_within_an_epoch": "1",
+    }
+    shown = run("--season", partly.root).stdout
+    assert "1 claim ends within an epoch" in shown
+    assert "Claimed is exact" not in shown
+
+
+def test_epochs_that_are_not_at_hand__are_one_line(partly: Season) -> None:
+    shutil.rmtree(partly.epoch(2))
+    statement = whole(partly, 5, 7)
+    positions = document_of(statement)["positions"]
+    assert statement.earlier == 3
+    assert positions["earlier"]["cumulative"] == str(sum(cumulative_before_3(partly).values()))
+    assert not statement.findings
+    shown = run("--season", partly.root, "--from", "5").stdout
+    assert "Epochs before 3 are not at hand" in shown
+    assert "before epoch 3" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def cumulative_before_3(season: Season) -> dict[str, int]:
+    with (season.epoch(3) / "allocations.csv").open(newline="") as handle:
+        return {r["account"]: int(r["previous_cumulative"]) for r in csv.DictReader(handle)}
+
+
+def test_earlier_epochs__that_were_altered__are_refused(partly: Season) -> None:
+    path = partly.epoch(2) / "nodes.csv"
+    path.write_bytes(path.read_bytes().replace(b"active", b"standby", 1))
+    shown = run("--season", partly.root, "--from", "5")
+    assert isinstance(shown.exception, CheckFailed)
+
+
+def test_earlier_folders__of_an_epoch_outside_a_season_are_none(
+    season: Season, tmp_path: Path
+) -> None:
+    shutil.copytree(season.epoch(4), tmp_path / "out")
+    assert earlier_folders(tmp_path / "out") == []
+    assert earlier_folders(season.epoch(1)) == []
+    assert earlier_folders(season.epoch(4)) == [season.epoch(n) for n in (1, 2, 3)]
+
+
+def test_the_chain_alone__does_not_tell_what_was_claimed_before_the_range(season: Season) -> None:
+    claims = {a: n for a, n in cumulative(season, 7).items() if n}
+    total = sum(claims.values())
+    chain = Receipt("block 9", 7, total, total, 0, claims)
+    folders = [season.epoch(n) for n in (6, 7)]
+    statement = statement_of(folders, chain, earlier_folders(folders[0]))
+    document = document_of(statement)
+    assert document["positions"]["nodes"]["open_before"] is None
+    assert document["positions"]["nodes"]["claimed_in_range"] is None
+    assert document["positions"]["nodes"]["open"] == "0"
+    assert document["settlement"]["claimed_in_range"] is None
+    assert not statement.findings
+
+
+def test_csv__every_table_ties_with_the_others(partly: Season, tmp_path: Path) -> None:
+    shown = run("--season", partly.root, "--from", "4", "--csv", tmp_path / "books")
+    assert shown.exit_code == 0, shown.output
+
+    def read(name: str) -> list[dict[str, str]]:
+        with (tmp_path / "books" / name).open(newline="") as handle:
+            return list(csv.DictReader(handle))
+
+    def total(rows: list[dict[str, str]], column: str) -> int:
+        return sum(int(row[column]) for row in rows)
+
+    positions = {row["line"]: row for row in read("positions.csv")}
+    payees, by_line, epochs = read("payees.csv"), read("payee_positions.csv"), read("ledger.csv")
+    programs = read("programs.csv")
+    for column in ("claimed", "open"):
+        assert total(payees, column) == int(positions["total"][column])
+        for line, row in positions.items():
+            of_line = [r for r in by_line if line in (r["line"], "total")]
+            assert total(of_line, column) == int(row[column])
+    assert total(programs, "paid") == total(programs, "claimed") + total(programs, "open")
+    assert total(epochs, "epoch_amount") == total(epochs, "claimed") + total(epochs, "open")
+    settlement = {row["figure"]: row["amount"] for row in read("settlement.csv")}
+    assert total(payees, "funded") + 7 * WCT == int(settlement["funded"])
+
+
+HOSTILE = {
+    "an account that is no payee": {"0x" + "ab" * 20: 5},
+    "more than was allotted": {RECOVERED: 10**30},
+    "less than the receipt before": {},
+}
+
+
+@pytest.mark.parametrize("claims", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_claims__are_findings(settled: Season, claims: dict[str, int]) -> None:
+    claimed_until(settled, 5, {RECOVERED: cumulative(settled, 5)[RECOVERED]})
+    seventh = cumulative(settled, 7)
+    kept = {} if not claims else {RECOVERED: seventh[RECOVERED]}
+    claimed_until(settled, 7, kept | claims)
+    shown = run("--season", settled.root, "--from", "6", "--json")
+    assert shown.exit_code == 1
+    broken = [entry["identity"] for entry in json.loads(shown.stdout)["identities"]["broken"]]
+    assert broken
+
+
+def test_a_claim_that_fell__names_the_payee(settled: Season) -> None:
+    claimed_until(settled, 5, {RECOVERED: cumulative(settled, 5)[RECOVERED]})
+    claimed_until(settled, 7, {})
+    found = [finding.value for finding in whole(settled, 6, 7).findings]
+    assert found == [f"payee {RECOVERED}: what is claimed never falls"]
+
+
+@pytest.mark.parametrize("part", ["allotted", "funded", "claimed"])
+@pytest.mark.parametrize("line", range(5))
+def test_one_wei_in_another_program__is_a_finding(partly: Season, part: str, line: int) -> None:
+    """In the total, in an epoch, and at a payee."""
+    statement = whole(partly, 4, 7)
+    closing = statement.closing
+
+    def shifted(standing: Standing) -> Standing:
+        lines = list(getattr(standing, part))
+        lines[line] += 1
+        return replace(standing, **{part: tuple(lines)})
+
+    payee = statement.payees[0]
+    assert replace(statement, closing=replace(closing, total=shifted(closing.total))).findings
+    wrong = replace(payee, standing=shifted(payee.standing))
+    assert replace(statement, payees=[wrong, *statement.payees[1:]]).findings
+    epochs = {**closing.by_epoch, 5: shifted(closing.by_epoch[5])}
+    assert replace(statement, closing=replace(closing, by_epoch=epochs)).findings
+
+
+def test_terminal__by_program_within_80_columns(partly: Season) -> None:
+    shown = run("--season", partly.root, "--from", "4")
+    assert shown.exit_code == 0, shown.output
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    for text in (
+        "By program, all epochs up to 7, WCT",
+        "By program, over epochs 4 to 7, WCT",
+        "Claimed is exact",
+        "held beyond",
+    ):
+        assert text in shown.stdout
+    assert "open before" not in run("--season", partly.root, "--to", "5").stdout
 
 
 # --- ranges ----------------------------------------------------------------------------------

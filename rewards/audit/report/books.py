@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.audit.report.figures import POOL_LABELS, Identity, Term
 from rewards.audit.report.words import MINUS
-from rewards.audit.statement import POOLS
+from rewards.audit.statement import EARLIER, LINES, POOLS
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
-    from rewards.audit.statement import Statement
+    from rewards.audit.statement import Lines, Statement
 
+LINE_LABELS = {
+    **POOL_LABELS,
+    "adjustments": "Adjustments",
+    "recoveries": "Recoveries put off or taken",
+}
 PAYEES_SHOWN = 25
 EPOCHS_SHOWN = 400
 BROKEN_SHOWN = 50
@@ -30,6 +35,7 @@ def books_of(statement: Statement) -> dict[str, Any]:
             *((POOL_LABELS[name], statement.pool(name)) for name in POOLS),
             ("All pools", statement.pools),
         ],
+        "positions": _positions(statement),
         "ledgers": _ledgers(statement),
         "epochs": [
             {
@@ -48,9 +54,39 @@ def books_of(statement: Statement) -> dict[str, Any]:
         "broken": statement.findings[:BROKEN_SHOWN],
         "held": len(statement.identities) - len(statement.findings),
         "receipt": position.name if position else None,
+        "lines_known": statement.closing.total.claimed is not None,
+        "divided": statement.closing.divided,
+        "surplus": statement.closing.surplus or 0,
+        "earlier": statement.earlier,
         "claimed_known": position is not None and position.claimed is not None,
-        "unreadable": statement.unreadable,
+        "unreadable": statement.settlements.unreadable,
     }
+
+
+def _positions(statement: Statement) -> dict[str, Any]:
+    """Return the columns and rows of what is allotted, funded, claimed and open, line by line."""
+    opening, closing = statement.opening.total, statement.closing.total
+    columns: dict[str, Lines | None] = {}
+    if any(opening.allotted):
+        columns |= {
+            "Open before": opening.open,
+            "Allotted in the range": statement.added,
+            "Claimed in the range": statement.claimed,
+        }
+    columns |= {
+        "Open": closing.open,
+        "Allotted in all": closing.allotted,
+        "Funded": closing.funded,
+        "Claimed": closing.claimed,
+    }
+    labels = {**LINE_LABELS, EARLIER: f"Before epoch {statement.history.start}"}
+    rows = [
+        (labels[line], [None if lines is None else lines[i] for lines in columns.values()])
+        for i, line in enumerate(LINES)
+        if line != EARLIER or statement.earlier is not None
+    ]
+    total = [None if lines is None else sum(lines) for lines in columns.values()]
+    return {"columns": list(columns), "rows": [*rows, ("All lines", total)]}
 
 
 def _ledgers(statement: Statement) -> list[Identity]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from rewards.audit.statement.attribution import LINES, together
 from rewards.audit.statement.books import POOLS
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def identities_of(statement: Statement) -> list[Identity]:
         *_between_epochs(statement),
         *_over_range(statement),
         *_settled(statement),
+        *_attributed(statement),
+        *_by_payee(statement),
     ]
 
 
@@ -127,7 +130,7 @@ def _over_range(statement: Statement) -> Iterator[Identity]:
 
 def _settled(statement: Statement) -> Iterator[Identity]:
     totals = {books.number: books.published.manifest.cumulative_total for books in statement.epochs}
-    for receipt in statement.receipts:
+    for receipt in statement.settlements.known:
         if receipt.epoch in totals:
             yield Identity(
                 f"receipt {receipt.name}: settled = the epoch's cumulative total",
@@ -148,3 +151,93 @@ def _settled(statement: Statement) -> Iterator[Identity]:
             sum(payee.claimed or 0 for payee in statement.payees),
             position.claimed,
         )
+    if position.claimed is not None and position.claims is not None:
+        yield Identity(
+            f"receipt {position.name}: what each account claimed adds up to claimed",
+            sum(position.claims.values()),
+            position.claimed,
+        )
+
+
+def _attributed(statement: Statement) -> Iterator[Identity]:
+    """Yield what the lines of all payees must come to: the manifests', and the contract's."""
+    closing, opening = statement.closing.total, statement.opening.total
+    added = statement.added
+    by_epoch = together(statement.closing.by_epoch.values())
+    for i, line in enumerate(LINES):
+        yield Identity(
+            f"all epochs, {line}: what the payees got = what the epochs added",
+            closing.allotted[i],
+            statement.history.stated[i],
+        )
+        for name, by_payee, over_epochs in (
+            ("funded", closing.funded, by_epoch.funded),
+            ("claimed", closing.claimed, by_epoch.claimed),
+        ):
+            if by_payee is not None and over_epochs is not None:
+                yield Identity(
+                    f"all epochs, {line}: {name} by payee = {name} by epoch",
+                    by_payee[i],
+                    over_epochs[i],
+                )
+        if closing.open is not None and opening.open is not None and statement.claimed is not None:
+            yield Identity(
+                f"range, {line}: open before + added - claimed = open",
+                opening.open[i] + added[i] - statement.claimed[i],
+                closing.open[i],
+            )
+    yield Identity(
+        "all epochs: the lines add up to what is allotted in all",
+        sum(closing.allotted),
+        statement.cumulative_total,
+    )
+    for books in statement.epochs:
+        standing = statement.closing.by_epoch[books.number]
+        if standing.open is None or standing.claimed is None:
+            continue
+        for i, pool in enumerate(POOLS):
+            yield Identity(
+                f"epoch {books.number}, {pool}: paid = claimed + open",
+                books.pools[pool].paid,
+                standing.claimed[i] + standing.open[i],
+            )
+        yield Identity(
+            f"epoch {books.number}: epoch_amount = claimed + open, line by line",
+            books.published.manifest.epoch_amount,
+            sum(standing.claimed) + sum(standing.open),
+        )
+    position = statement.position
+    if position is None or position.claimed is None or closing.claimed is None:
+        return
+    where = f"receipt {position.name}"
+    yield Identity(f"{where}: claimed, line by line", sum(closing.claimed), position.claimed)
+    if closing.open is not None:
+        yield Identity(
+            f"{where}: open, line by line",
+            sum(closing.open),
+            statement.cumulative_total - position.claimed,
+        )
+    if closing.funded is not None and position.funded is not None:
+        yield Identity(
+            f"{where}: funded, line by line, and held beyond that",
+            sum(closing.funded) + (statement.closing.surplus or 0),
+            position.funded,
+        )
+
+
+def _by_payee(statement: Statement) -> Iterator[Identity]:
+    """Yield what the lines of one payee must come to."""
+    for payee in statement.payees:
+        where, standing = f"payee {payee.account}", payee.standing
+        for name, lines, amount in (
+            ("allotted", standing.allotted, payee.cumulative),
+            ("funded", standing.funded, payee.funded),
+            ("claimed", standing.claimed, payee.claimed),
+            ("open", standing.open, payee.open),
+        ):
+            if lines is not None and amount is not None:
+                yield Identity(f"{where}: {name}, line by line", sum(lines), amount)
+        if payee.claimed_in_range is not None:
+            yield Identity(
+                f"{where}: what is claimed never falls", min(payee.claimed_in_range, 0), 0
+            )

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from rewards.audit.statement.attribution import (
+    History,
+    accrual_of,
+    minus,
+    standings_of,
+    together,
+)
 from rewards.audit.statement.books import POOLS, PoolRow, read_books
 from rewards.audit.statement.identities import identities_of
 from rewards.audit.statement.payees import payees_of
-from rewards.audit.statement.receipts import read_receipts
+from rewards.audit.statement.receipts import (
+    NOTHING_SETTLED,
+    Settlements,
+    claims_of,
+    read_settlements,
+)
 from rewards.audit.verify import require_verified
 from rewards.errors import Finding, InvalidInput
 from rewards.files.manifest import MANIFEST, PublishedFolder
 from rewards.files.season import Season
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from rewards.audit.statement.attribution import Accrual, Lines, Standing, Standings
     from rewards.audit.statement.books import EpochBooks
     from rewards.audit.statement.identities import Identity
     from rewards.audit.statement.payees import PayeeRow
@@ -30,12 +43,20 @@ SETTLEMENTS = "settlements"
 
 @dataclass(frozen=True)
 class Statement:
-    """The books of a range of epochs."""
+    """The books of a range of epochs.
+
+    Attributes:
+        history: The range, and the epochs before it that are at hand.
+        opening: How far what came before the range is claimed when it begins.
+        closing: How far everything is funded and claimed at its end.
+    """
 
     epochs: list[EpochBooks]
     payees: list[PayeeRow]
-    receipts: list[Receipt]
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    settlements: Settlements
+    history: History
+    opening: Standings
+    closing: Standings
 
     @property
     def first(self) -> EpochBooks:
@@ -74,12 +95,34 @@ class Statement:
     @property
     def position(self) -> Receipt | None:
         """The last receipt of an epoch up to the end of the range; None: not settled."""
-        return self._receipt_before(self.last.number + 1)
+        return self.settlements.before(self.last.number + 1)
 
     @property
     def opening_position(self) -> Receipt | None:
-        """The last receipt of an epoch before the range."""
-        return self._receipt_before(self.first.number)
+        """What was settled before the range; None: not known."""
+        return _opening_position(self.first, self.settlements)
+
+    @property
+    def earlier(self) -> int | None:
+        """The first epoch before which what was allotted cannot be told apart; None: all can."""
+        return self.history.start if any(self.history.before.values()) else None
+
+    @property
+    def of_range(self) -> Standing:
+        """What the epochs of the range added, and how far that is funded and claimed."""
+        return together(self.closing.by_epoch[books.number] for books in self.epochs)
+
+    @property
+    def added(self) -> Lines:
+        """What the range added to the cumulative amounts, as its manifests and ledgers state it."""
+        paid = (self.pool(name).paid for name in POOLS)
+        return (*paid, self.adjustments, self.deferred, 0)
+
+    @property
+    def claimed(self) -> Lines | None:
+        """What was claimed since the range began; None where no receipt tells."""
+        before, after = self.opening.total.claimed, self.closing.total.claimed
+        return None if before is None or after is None else minus(after, before)
 
     @property
     def cumulative_total(self) -> int:
@@ -106,38 +149,85 @@ class Statement:
             if not identity.holds
         ]
 
-    def _receipt_before(self, epoch: int) -> Receipt | None:
-        before = [receipt for receipt in self.receipts if receipt.epoch < epoch]
-        # What tells more of one epoch goes before what tells less.
-        return max(
-            before,
-            key=lambda r: (r.epoch, -1 if r.claimed is None else r.claimed, r.claims is not None),
-            default=None,
-        )
 
-
-def statement_of(folders: Sequence[Path], chain: Receipt | None = None) -> Statement:
+def statement_of(
+    folders: Sequence[Path], chain: Receipt | None = None, earlier: Sequence[Path] = ()
+) -> Statement:
     """Return the statement over published epochs that follow one another.
 
     Args:
         folders: The epochs, in order.
         chain: What the contract itself says, beside the season's receipts.
+        earlier: Epochs that come right before them, in order: with all of them what was allotted
+            before the range is told apart by program too.
 
     Raises:
         CheckFailed: A file was altered.
         InvalidInput: A folder is none of an epoch, or an epoch is missing between two of them.
     """
-    _require_chain(folders)
-    previous = [None, *folders[:-1]]
-    epochs = [
-        read_books(require_verified(folder, before))
-        for folder, before in zip(folders, previous, strict=True)
-    ]
+    _require_chain([*earlier, *folders])
+    accruals: list[Accrual] = []
+    before: Mapping[str, int] | None = None
+    for books in _read(earlier):
+        before = _previous(books) if before is None else before
+        accruals.append(accrual_of(books))  # its rows are not kept
+    epochs = list(_read(folders, earlier[-1] if earlier else None))
+    before = _previous(epochs[0]) if before is None else before
+    accruals += map(accrual_of, epochs)
     season = Season.around(folders[-1])
-    receipts, unreadable = read_receipts(season.root / SETTLEMENTS) if season else ([], [])
-    receipts = [chain, *receipts] if chain else receipts
-    bare = Statement(epochs, [], receipts, unreadable)
-    return Statement(epochs, payees_of(bare), receipts, unreadable)
+    settlements = (
+        read_settlements(season.root / SETTLEMENTS, chain) if season else Settlements(chain=chain)
+    )
+    return _state(epochs, History(before, accruals[0].epoch, accruals), settlements)
+
+
+def earlier_folders(folder: Path) -> list[Path]:
+    """Return the epochs before a season's published epoch, as far back as they are at hand."""
+    number = PublishedFolder(folder).manifest.epoch
+    season = Season.around(folder)
+    if season is None or season.epoch(number).resolve() != folder.resolve():
+        return []
+    published, low = set(season.published()), number
+    while low - 1 in published:
+        low -= 1
+    return [season.epoch(n) for n in range(low, number)]
+
+
+def _state(epochs: list[EpochBooks], history: History, settlements: Settlements) -> Statement:
+    first, last = epochs[0], epochs[-1]
+    position, before = settlements.before(last.number + 1), _opening_position(first, settlements)
+    opened = history.until(first.number)
+    closing = standings_of(
+        history,
+        claims_of(position, history) if position else None,
+        position.balance if position else None,
+    )
+    opening = standings_of(opened, claims_of(before, opened) if before else None, None)
+    payees = payees_of(epochs, closing, opening)
+    return Statement(epochs, payees, settlements, history, opening, closing)
+
+
+def _opening_position(first: EpochBooks, settlements: Settlements) -> Receipt | None:
+    """Return what was settled before an epoch; None: not known.
+
+    A season keeps a receipt of each settlement. Where it has some, but none before the epoch,
+    nothing was settled.
+    """
+    if first.published.manifest.previous_hash is None:
+        return NOTHING_SETTLED
+    found = settlements.before(first.number)
+    return found or (NOTHING_SETTLED if settlements.receipts else None)
+
+
+def _read(folders: Iterable[Path], previous: Path | None = None) -> Iterator[EpochBooks]:
+    """Yield the books of epochs, each computed again and held against the one before it."""
+    for folder in folders:
+        yield read_books(require_verified(folder, previous))
+        previous = folder
+
+
+def _previous(books: EpochBooks) -> dict[str, int]:
+    return {row.account: row.previous_cumulative for row in books.rows if row.previous_cumulative}
 
 
 def _require_chain(folders: Sequence[Path]) -> None:

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING
 from rewards.audit.statement.books import POOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from rewards.audit.statement.model import Statement
+    from rewards.audit.statement.attribution import Standing, Standings
+    from rewards.audit.statement.books import EpochBooks
     from rewards.rules.records import Allocation
 
 
 @dataclass(frozen=True, slots=True)
 class PayeeRow:
-    """An address over the range; `claimed` is None where no receipt tells."""
+    """An address over the range.
+
+    Attributes:
+        claimed: In all, at the end of the range; None where no receipt tells.
+        claimed_before: In all, before the range; None likewise.
+        covered: What of its open amount the contract holds; None likewise.
+        standing: What it was allotted, is funded and has claimed in all, line by line.
+    """
 
     account: str
     ids: tuple[str, ...]
@@ -28,6 +36,9 @@ class PayeeRow:
     allotted: int
     cumulative: int
     claimed: int | None
+    claimed_before: int | None
+    covered: int | None
+    standing: Standing
 
     @property
     def other(self) -> int:
@@ -39,58 +50,65 @@ class PayeeRow:
         """What is allotted in all and not claimed."""
         return None if self.claimed is None else self.cumulative - self.claimed
 
+    @property
+    def funded(self) -> int | None:
+        """What it has claimed, and what the contract holds for it."""
+        if self.claimed is None or self.covered is None:
+            return None
+        return self.claimed + self.covered
 
-def payees_of(statement: Statement) -> list[PayeeRow]:
-    """Return every address of the range, the largest allotment first."""
-    rows: dict[int, dict[str, Allocation]] = {
-        books.number: {row.account: row for row in books.rows} for books in statement.epochs
-    }
-    accounts = sorted({account for epoch in rows.values() for account in epoch})
-    claims = _claims(statement)
-    payees = [_payee(account, statement, rows, claims) for account in accounts]
+    @property
+    def claimed_in_range(self) -> int | None:
+        """What it has claimed since the range began."""
+        if self.claimed is None or self.claimed_before is None:
+            return None
+        return self.claimed - self.claimed_before
+
+
+def payees_of(
+    epochs: Sequence[EpochBooks], closing: Standings, opening: Standings
+) -> list[PayeeRow]:
+    """Return every address of the range, the largest allotment first.
+
+    Args:
+        epochs: The range.
+        closing: How far everything is funded and claimed at its end.
+        opening: The same before it.
+    """
+    rows: list[dict[str, Allocation]] = [
+        {row.account: row for row in books.rows} for books in epochs
+    ]
+    accounts = sorted({account for epoch in rows for account in epoch})
+    payees = [_payee(account, epochs, rows, closing, opening) for account in accounts]
     return sorted(payees, key=lambda payee: (-payee.allotted, payee.account))
 
 
 def _payee(
     account: str,
-    statement: Statement,
-    rows: Mapping[int, Mapping[str, Allocation]],
-    claims: Mapping[str, int] | None,
+    epochs: Sequence[EpochBooks],
+    rows: Sequence[Mapping[str, Allocation]],
+    closing: Standings,
+    opening: Standings,
 ) -> PayeeRow:
-    own = [epoch[account] for epoch in rows.values() if account in epoch]
-    ids = {name for books in statement.epochs for name in books.ids.get(account, ())}
-    last = rows[statement.last.number].get(account)
-    first = rows[statement.first.number].get(account)
+    own = [epoch[account] for epoch in rows if account in epoch]
+    ids = {name for books in epochs for name in books.ids.get(account, ())}
+    first, last = rows[0].get(account), rows[-1].get(account)
     return PayeeRow(
         account,
         tuple(sorted(ids)),
         own[0].previous_cumulative,
-        {
-            pool: sum(books.by_payee[pool].get(account, 0) for books in statement.epochs)
-            for pool in POOLS
-        },
+        {pool: sum(books.by_payee[pool].get(account, 0) for books in epochs) for pool in POOLS},
         sum(row.adjustment for row in own),
         first.recovery_in if first else 0,
         last.recovery_out if last else 0,
         sum(row.epoch_amount for row in own),
         own[-1].cumulative,
-        None if claims is None else claims.get(account, 0),
+        _amount(closing.claims, account),
+        _amount(opening.claims, account),
+        _amount(closing.covers, account),
+        closing.standing(account),
     )
 
 
-def _claims(statement: Statement) -> dict[str, int] | None:
-    """Return what each account has claimed, where the last receipt tells or leaves no doubt."""
-    position = statement.position
-    if position is None:
-        return None
-    if position.claims is not None:
-        return dict(position.claims)
-    if position.claimed != position.settled:
-        return None
-    # Everything settled was claimed, so everybody has what was settled.
-    for books in statement.epochs:
-        if books.number == position.epoch:
-            return {row.account: row.cumulative for row in books.rows}
-    if position.epoch == statement.first.number - 1:
-        return {row.account: row.previous_cumulative for row in statement.first.rows}
-    return None
+def _amount(amounts: Mapping[str, int] | None, account: str) -> int | None:
+    return None if amounts is None else amounts.get(account, 0)

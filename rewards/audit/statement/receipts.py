@@ -11,8 +11,10 @@ from rewards.files.folder import read_bytes
 from rewards.files.grammar import parse_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from rewards.audit.statement.attribution import History
 
 RECEIPT_LIMIT = 1 << 28
 SUBMITTED = "wct-receipt-1"
@@ -47,9 +49,42 @@ class Receipt:
         return self.claimed + self.balance
 
 
-def read_receipts(folder: Path) -> tuple[list[Receipt], list[tuple[str, str]]]:
-    """Return the receipts of what was settled, and (name, why) of files that tell nothing."""
-    receipts, unreadable = [], []
+NOTHING_SETTLED = Receipt("before any settlement", 0, 0, 0, 0, {})
+
+
+@dataclass(frozen=True)
+class Settlements:
+    """What is known of the contract: the season's receipts, and the chain itself if it was asked.
+
+    Attributes:
+        receipts: As `settlements/` holds them.
+        chain: What the contract itself says.
+        unreadable: (name, why) of files that tell nothing.
+    """
+
+    receipts: Sequence[Receipt] = ()
+    chain: Receipt | None = None
+    unreadable: Sequence[tuple[str, str]] = ()
+
+    @property
+    def known(self) -> list[Receipt]:
+        """All that tells something."""
+        return [*([self.chain] if self.chain else []), *self.receipts]
+
+    def before(self, epoch: int) -> Receipt | None:
+        """Return the last receipt of an epoch before that one; None: not settled."""
+        # What tells more of one epoch goes before what tells less.
+        return max(
+            (receipt for receipt in self.known if receipt.epoch < epoch),
+            key=lambda r: (r.epoch, -1 if r.claimed is None else r.claimed, r.claims is not None),
+            default=None,
+        )
+
+
+def read_settlements(folder: Path, chain: Receipt | None = None) -> Settlements:
+    """Return what a folder of receipts tells, beside the chain."""
+    receipts: list[Receipt] = []
+    unreadable = []
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         try:
             document = parse_json(read_bytes(path, path.name, RECEIPT_LIMIT), path.name)
@@ -59,7 +94,21 @@ def read_receipts(folder: Path) -> tuple[list[Receipt], list[tuple[str, str]]]:
                 receipts.append(_rehearsed(path.name, document))
         except (RewardsError, KeyError, TypeError, ValueError, AttributeError) as error:
             unreadable.append((path.name, f"tells no settlement that is known here: {error}"))
-    return receipts, unreadable
+    return Settlements(receipts, chain, unreadable)
+
+
+def claims_of(receipt: Receipt, history: History) -> Mapping[str, int] | None:
+    """Return what each account has claimed, where a receipt tells or leaves no doubt."""
+    if receipt.claims is not None:
+        return receipt.claims
+    if receipt.claimed == 0:
+        return {}
+    if receipt.claimed != receipt.settled:
+        return None
+    if not history.start - 1 <= receipt.epoch <= history.end:
+        return None
+    # Everything settled was claimed, so everybody has what was settled.
+    return history.until(receipt.epoch + 1).cumulative
 
 
 def _submitted(name: str, document: Mapping[str, Any]) -> list[Receipt]:
