@@ -57,8 +57,8 @@ READ_BYTES = 1 << 20
 BLOCK = 1 << 14
 """Rows that are written at a time."""
 
-EXACT_DIGITS = 77
-"""Decimal digits that surely fit into 256 bits."""
+INT32_DIGITS, EXACT_DIGITS = 9, 77
+"""Decimal digits that surely fit into 31 and into 256 bits."""
 
 ROW_BYTES = 90
 """Bytes of a row, about: how long a table is, is told from its size."""
@@ -339,7 +339,8 @@ def _integers(texts: pa.StringArray) -> Any:
     _require(((octets - np.uint8(0x30)) < 10).all())
     _require(((octets[_starts(texts)] != 0x30) | (lengths == 1)).all())
     if longest <= LIMB_DIGITS:
-        return _numbers(texts)
+        numbers = _numbers(texts)
+        return numbers.astype(np.int32) if longest <= INT32_DIGITS else numbers
     width = -(-longest // LIMB_DIGITS)
     filled = _octets(pc.ascii_lpad(texts, width=width * LIMB_DIGITS, padding="0"))
     limbs = _numbers(_string_array(filled, width * len(texts), LIMB_DIGITS))

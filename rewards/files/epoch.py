@@ -117,6 +117,8 @@ def compute(
             )
         )
     require_conserved(result)
+    if opening and hasattr(opening.ledger, "let_go"):
+        opening.ledger.let_go(result.allocations)
     distribution = distribution_of(inputs, result.allocations)
     files = render_epoch(inputs, opening, result, distribution, review_of(result), measurement)
     return ComputedEpoch(inputs, opening, result, files, distribution)

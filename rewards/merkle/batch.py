@@ -143,7 +143,7 @@ def order_of_hashes(hashes: Octets) -> NDArray[np.int64]:
 
 def build_tree_array(
     leaf_hashes: Octets, *, kernel: bool | None = None
-) -> tuple[Octets, NDArray[np.int64]]:
+) -> tuple[Octets, NDArray[np.int32]]:
     """Return the node array and each leaf's index in it, as `tree.build_tree` does.
 
     Raises:
@@ -158,8 +158,8 @@ def build_tree_array(
     del leaf_hashes  # as large as half the tree
     for start, end in levels(count):
         tree[start:end] = hash_pairs(tree[2 * start + 1 : 2 * end + 1], kernel=kernel)
-    indices = np.empty(count, np.int64)
-    indices[order] = np.arange(2 * count - 2, count - 2, -1)
+    indices = np.empty(count, np.int32)
+    indices[order] = np.arange(2 * count - 2, count - 2, -1, dtype=np.int32)
     return tree, indices
 
 

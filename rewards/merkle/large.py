@@ -48,7 +48,7 @@ class LargeDistribution:
         self._sentinel = np.array([list(bytes.fromhex(domain.distributor[2:]))], np.uint8)
         before = bisect_left(accounts, bytes(self._sentinel), key=bytes)
         self._place = int(np.searchsorted(payable, before))
-        self._growing: Future[tuple[Octets, NDArray[np.int64]]] | None = None
+        self._growing: Future[tuple[Octets, NDArray[np.int32]]] | None = None
 
     @classmethod
     def of(
@@ -115,10 +115,10 @@ class LargeDistribution:
         with_others.shutdown(wait=False)
 
     @cached_property
-    def _tree(self) -> tuple[Octets, NDArray[np.int64]]:
+    def _tree(self) -> tuple[Octets, NDArray[np.int32]]:
         return self._growing.result() if self._growing else self._build()
 
-    def _build(self) -> tuple[Octets, NDArray[np.int64]]:
+    def _build(self) -> tuple[Octets, NDArray[np.int32]]:
         return build_tree_array(self._leaf_hashes())
 
     def _leaf_hashes(self) -> Octets:
@@ -150,7 +150,9 @@ class LargeDistribution:
     def __contains__(self, account: str) -> bool:
         """Return whether the account has a leaf."""
         row = self._position(account)
-        return row < self.leaf_count and self.some_leaves(slice(row, row + 1))[0][0] == account.lower()
+        return (
+            row < self.leaf_count and self.some_leaves(slice(row, row + 1))[0][0] == account.lower()
+        )
 
     def _position(self, account: str) -> int:
         """Return where an account stands, or would stand, among the leaves."""

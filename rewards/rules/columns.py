@@ -32,9 +32,14 @@ BLOCK = 1 << 16
 
 
 def stored(column: Any) -> Any:  # noqa: ANN401 - a column of integers
-    """Return a column of integers as it is kept: as machine numbers where they all are, in few."""
+    """Return a column of integers as it is kept: in as few bytes as they all fit into."""
     held = Wide.of(column).compact()
-    return held.astype(np.int8) if isinstance(held, np.ndarray) and not held.any() else held
+    if isinstance(held, Wide):
+        return held
+    if not held.any():
+        return held.astype(np.int8)
+    fits = held.max() < 1 << 31 and held.min() >= -1 << 31
+    return held.astype(np.int32) if fits else held
 
 
 def joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - columns of one kind
@@ -301,9 +306,33 @@ class LedgerColumns(Mapping[Address, Account]):
     """A predecessor's ledger by column, in address order."""
 
     def __init__(self, accounts: Addresses, cumulative: Any, recovery: Any) -> None:  # noqa: ANN401
-        self.accounts = accounts
-        self.cumulative = cumulative
-        self.recovery = recovery
+        self._columns: tuple[Addresses, Any, Any] | None = (accounts, cumulative, recovery)
+        self._allocations: Any = None
+
+    def let_go(self, allocations: Any) -> None:  # noqa: ANN401 - a table by column
+        """Hold the columns no longer: the allocations that were made on them have them too."""
+        self._columns, self._allocations = None, allocations
+
+    def _held(self) -> tuple[Addresses, Any, Any]:
+        if self._columns is None:
+            again = ledger_of(self._allocations, "previous_cumulative", "recovery_in")
+            self._columns = again._held()  # noqa: SLF001
+        return self._columns
+
+    @property
+    def accounts(self) -> Addresses:
+        """The accounts, ascending."""
+        return self._held()[0]
+
+    @property
+    def cumulative(self) -> Any:  # noqa: ANN401
+        """What each was allotted in all."""
+        return self._held()[1]
+
+    @property
+    def recovery(self) -> Any:  # noqa: ANN401
+        """What is still to be recovered from each."""
+        return self._held()[2]
 
     def __len__(self) -> int:
         """Return the number of accounts."""
