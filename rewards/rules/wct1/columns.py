@@ -179,7 +179,26 @@ def allocate(
     previous: Mapping[Address, Account],
 ) -> ColumnTable[Allocation]:
     """Return a row for every address that earned, owed or has a cumulative amount."""
-    before = ledger_columns(previous)
+    parts = _entries(node_amounts, wallets, adjustments, ledger_columns(previous))
+    names = [field.name for field in fields(Allocation)]
+    alike = all(same_integers(part["epoch_amount"], part["wallet_amount"]) for part in parts)
+    table = {
+        name: joined([part.pop(name) for part in parts])
+        for name in names
+        if not (alike and name == "epoch_amount")
+    }
+    if alike:  # nobody owes, and wallets alone are paid: held once
+        table["epoch_amount"] = table["wallet_amount"]
+    return ColumnTable(Allocation, {name: table[name] for name in names})
+
+
+def _entries(
+    node_amounts: Mapping[Address, int],
+    wallets: Sequence[WalletResult],
+    adjustments: Sequence[Adjustment],
+    before: LedgerColumns,
+) -> list[dict[str, Any]]:
+    """Return the columns of the allocations, block by block; one block at least."""
     few = sorted({*node_amounts, *(a.payout_address for a in adjustments)})
     if isinstance(wallets, ColumnTable):
         paid_to, wallet_amounts = sums_by_address(wallets.payout_address, wallets.amount)
@@ -226,19 +245,7 @@ def allocate(
             for name, column in own.items()
         }
 
-    parts = [entries(rows) for rows in blocks(len(accounts))]
-    names = [field.name for field in fields(Allocation)]
-    alike = all(same_integers(part["epoch_amount"], part["wallet_amount"]) for part in parts)
-    table = {
-        name: joined([part.pop(name) for part in parts])
-        for name in names
-        if parts and not (alike and name == "epoch_amount")
-    }
-    if parts and alike:  # nobody owes, and wallets alone are paid: held once
-        table["epoch_amount"] = table["wallet_amount"]
-        table = {name: table[name] for name in names}
-    nothing = {name: np.zeros(0, np.int8) for name in names} | {"account": accounts}
-    return ColumnTable(Allocation, table or nothing)
+    return [entries(rows) for rows in blocks(len(accounts)) or [slice(0, 0)]]
 
 
 def ledger_columns(ledger: Mapping[Address, Account]) -> LedgerColumns:
