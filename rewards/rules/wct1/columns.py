@@ -276,13 +276,14 @@ def sums_by_address(addresses: Addresses, amounts: Wide) -> tuple[Addresses, Wid
     return ordered[starts], Wide.of(joined(parts))
 
 
-def union(columns: Sequence[Addresses]) -> tuple[Addresses, list[NDArray[np.int64]]]:
+def union(columns: Sequence[Addresses]) -> tuple[Addresses, list[NDArray[np.int32]]]:
     """Return the different addresses of several columns in order, and where each row went."""
     every = Addresses(np.concatenate([column.octets for column in columns]))
     order = every.order()
     ordered = every[order]
+    del every  # as large as what is ordered
     first = ordered.is_new() if len(ordered) else np.zeros(0, np.bool_)
-    places = np.empty(len(order), np.int64)
-    places[order] = np.cumsum(first) - 1
+    places = np.empty(len(order), np.int32)
+    places[order] = np.cumsum(first, dtype=np.int32) - 1
     ends = np.cumsum([len(column) for column in columns])[:-1]
     return ordered[np.flatnonzero(first)], np.split(places, ends)
