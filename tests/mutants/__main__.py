@@ -47,6 +47,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "tests/rules/test_ledger.py",
         *RULES,
     ),
+    "rewards.rules.wide": ("tests/large/test_wide.py",),
     "rewards.rules.wct1.scores": ("tests/rules/test_scores.py", *RULES),
     "rewards.rules.wct1.lifecycle": ("tests/rules/test_lifecycle.py", *RULES),
     "rewards.rules.wct1.node_pay": ("tests/rules/test_node_pay.py", *RULES),
