@@ -206,3 +206,13 @@ def test_what_is_no_integer__or_changes_a_column_in_place__is_refused() -> None:
     assert Wide.of(unsigned).tolist() == [2**64 - 1]
     assert Wide.of(2**64 - 1).tolist() == [2**64 - 1]
     assert (column_from([5]) * np.array([True])).tolist() == [5]
+
+
+@pytest.mark.parametrize("halves", [1, 2, 7, 8, 9, 10, 16, 17, 24])
+def test_product__of_the_largest_digits__does_not_wrap(halves: int) -> None:
+    most = 10 ** (9 * halves) - 1  # every product of two digits is as large as can be
+    column = column_from([most, -most, 0])
+    assert (column * most).tolist() == [most**2, -(most**2), 0]
+    assert (column * column).tolist() == [most**2, most**2, 0]
+    assert divmod(column_from([most**2 + most - 1]), most)[0].tolist() == [most]
+    assert divmod(column_from([most**2 + most - 1]), most)[1].tolist() == [most - 1]

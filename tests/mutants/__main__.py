@@ -85,7 +85,8 @@ class Campaign:
                 self.noticed += 1
             else:
                 self.survivors.append(mutant)
-                print(f"survives: {key_of(self.module.__name__, mutant)}", file=sys.stderr)
+                survivor = f"{key_of(self.module.__name__, mutant)} (line {mutant.line})"
+                print(f"survives: {survivor}", file=sys.stderr)
         shutil.rmtree(self.folder, ignore_errors=True)
         return True
 
