@@ -184,6 +184,15 @@ def test_exact_sum__of_extreme_numbers__does_not_wrap(kind: type) -> None:
     assert Wide.of(np.array(values, kind)).sum() == sum(values)
 
 
+@pytest.mark.parametrize("first", [1, -1, TOP_LIMIT - 1, 1 - TOP_LIMIT, LIMB])
+def test_sums_of_sums__do_not_wrap(first: int) -> None:
+    column, value = Wide.of(np.array([first, 0])), first
+    for _ in range(300):
+        column, value = column + column, value + value
+        assert column.tolist() == [value, 0]
+        assert (column - Wide.of(0)).tolist() == [value, 0]
+
+
 def test_many_rows__do_not_wrap() -> None:
     top = Wide.of(np.full(300_000, TOP_LIMIT - 1))
     assert top.sum() == 300_000 * (TOP_LIMIT - 1)
