@@ -332,7 +332,7 @@ _QUOTIENTS: dict[np.ufunc, Any] = {
 
 def exact_sum(numbers: Any) -> int:  # noqa: ANN401 - an array of machine numbers
     """Return the sum of machine numbers, which cannot wrap."""
-    if numbers.itemsize < 8 and len(numbers) < 1 << 31:
+    if numbers.itemsize < 8:
         return int(numbers.sum(dtype=np.int64))
     # So many halves of machine numbers have a sum within 63 bits.
     return (int((numbers >> 32).sum()) << 32) + int((numbers & 0xFFFFFFFF).sum())
@@ -385,8 +385,6 @@ def _signs(a: Limbs, b: Limbs) -> NDArray[np.int8]:
     """Return 1, 0 or -1 for each row of `a` above, equal to or below that of `b`."""
     signs = np.zeros(np.broadcast_shapes(a[0].shape, b[0].shape), np.int8)
     for high, low in zip(a[::-1], b[::-1], strict=True):
-        if signs.all() and len(signs):
-            break
         signs += (signs == 0) * ((high > low).view(np.int8) - (high < low).view(np.int8))
     return signs
 
