@@ -40,8 +40,9 @@ from rewards.rules.columns import (
     ascends,
     joined,
     stable_order,
+    stored,
 )
-from rewards.rules.wide import LIMB_DIGITS, Wide
+from rewards.rules.wide import LIMB_DIGITS, Wide, column_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +57,8 @@ READ_BYTES = 1 << 20
 
 BLOCK = 1 << 14
 """Rows that are written at a time."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 INT32_DIGITS, EXACT_DIGITS = 9, 77
 """Decimal digits that surely fit into 31 and into 256 bits."""
@@ -167,7 +170,7 @@ def _glibc(name: str) -> Any:
 
 
 def _header(handle: BinaryIO, table: Table, *, some: bool) -> list[str]:
-    line = handle.readline(LINE_LIMIT).removeprefix(b"\xef\xbb\xbf")
+    line = _plain(handle.readline(LINE_LIMIT).removeprefix(BYTE_ORDER_MARK))
     _require(line.endswith(b"\n"))
     names = line.rstrip(b"\r\n").decode("ascii").split(",")
     required = {column.name for column in table.columns if column.default is None}
@@ -193,6 +196,7 @@ def _lines(handle: BinaryIO) -> Iterator[bytes]:
 
 def _plain(lines: bytes) -> bytes:
     _require(b'"' not in lines and b"\0" not in lines)
+    _require(not lines.startswith(BYTE_ORDER_MARK))  # Arrow would pass over it
     _require(b"\r" not in lines or lines.count(b"\r") == lines.count(b"\r\n"))
     return lines
 
@@ -354,8 +358,11 @@ def _numbers(texts: pa.StringArray) -> NDArray[np.int64]:
 
 def _published_integers(texts: pa.StringArray) -> Any:
     """Return integers that may be negative; few of them are."""
-    negative = pc.any(pc.starts_with(texts, "-")).as_py()
-    return _by_value(texts, parse_published) if negative else _integers(texts)
+    if not pc.any(pc.starts_with(texts, "-")).as_py():
+        return _integers(texts)
+    encoded = pc.dictionary_encode(texts)
+    values = [parse_published(text) for text in encoded.dictionary.to_pylist()]
+    return stored(column_from(values))[encoded.indices.to_numpy()]
 
 
 def _by_value(texts: pa.StringArray, parse: Callable[[str], Any]) -> NDArray[Any]:
