@@ -29,6 +29,7 @@ from rewards.files.grammar import (
     parse_identifier,
     parse_integer,
     parse_published,
+    parse_total,
 )
 from rewards.files.streams import ahead, begun
 from rewards.merkle.batch import KERNEL_FROM, THREADS, blocks, is_checksummed, kernels
@@ -377,6 +378,7 @@ COLUMN_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray], Any]] = {
     parse_address: _addresses,
     parse_integer: _integers,
     parse_published: _published_integers,
+    parse_total: _integers,
 }
 
 
