@@ -306,9 +306,11 @@ _IN_NO_ID = _all_but(_ALNUM + b"_.:-")
 def _identifiers(texts: pa.StringArray) -> pa.StringArray:
     lengths, octets = _lengths(texts), _octets(texts)
     _require(((lengths > 0) & (lengths <= ID_LENGTH)).all())
-    _require(not _IN_NO_ID[octets].any() and not _BEGINS_NO_ID[octets[_starts(texts)]].any())
+    starts = _starts(texts)
+    _require(not _IN_NO_ID[octets].any() and not _BEGINS_NO_ID[octets[starts]].any())
     # What might look like an address is left to the strict reader.
-    _require(not (lengths == ADDRESS_LENGTH).any())
+    alike = starts[lengths == ADDRESS_LENGTH]
+    _require(not ((octets[alike] == ord("0")) & (octets[alike + 1] | 0x20 == ord("x"))).any())
     return texts
 
 

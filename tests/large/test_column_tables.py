@@ -60,7 +60,7 @@ GOOD = {
     "wide": HEADER + f"a,{ADDRESS},{2**64},{10**76},false,1.000000000000000000,0\n".encode(),
     "ids that begin alike": HEADER
     + "".join(
-        f"{name},{ADDRESS},1,2,true,1,0\n" for name in ("ab", "a", "a-", "a" * 64, "aB", "a:b", "9")
+        f"{name},{ADDRESS},1,2,true,1,0\n" for name in ("ab", "a", "a-", "a" * 64, "a" * 42, "0a" * 21, "0" * 42, "x0" * 21, "aB", "a:b", "9")
     ).encode(),
 }  # fmt: skip
 
