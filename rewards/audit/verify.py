@@ -142,7 +142,8 @@ def _is_source(name: str) -> bool:
 def _as_findings(error: Exception) -> list[Finding]:
     if isinstance(error, InvalidInput):
         return [
-            Finding(f"{INPUTS_FOLDER}{f.file}", f.problem, f.remedy, f.row, f.column, f.value)
+            # The opening is read from the published files themselves.
+            f if _is_source(f.file) else replace(f, file=f"{INPUTS_FOLDER}{f.file}")
             for f in error.findings
         ]
     return [Finding(MANIFEST, f"has no recomputation: {error}", "report this as a defect")]

@@ -29,6 +29,7 @@ from rewards.files.grammar import (
     parse_identifier,
     parse_integer,
     parse_published,
+    parse_total,
 )
 from rewards.files.streams import ahead, begun
 from rewards.merkle.batch import KERNEL_FROM, THREADS, blocks, is_checksummed, kernels
@@ -40,8 +41,9 @@ from rewards.rules.columns import (
     ascends,
     joined,
     stable_order,
+    stored,
 )
-from rewards.rules.wide import LIMB_DIGITS, Wide
+from rewards.rules.wide import LIMB_DIGITS, Wide, column_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +58,8 @@ READ_BYTES = 1 << 20
 
 BLOCK = 1 << 14
 """Rows that are written at a time."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 INT32_DIGITS, EXACT_DIGITS = 9, 77
 """Decimal digits that surely fit into 31 and into 256 bits."""
@@ -167,7 +171,7 @@ def _glibc(name: str) -> Any:
 
 
 def _header(handle: BinaryIO, table: Table, *, some: bool) -> list[str]:
-    line = handle.readline(LINE_LIMIT).removeprefix(b"\xef\xbb\xbf")
+    line = _plain(handle.readline(LINE_LIMIT).removeprefix(BYTE_ORDER_MARK))
     _require(line.endswith(b"\n"))
     names = line.rstrip(b"\r\n").decode("ascii").split(",")
     required = {column.name for column in table.columns if column.default is None}
@@ -193,6 +197,7 @@ def _lines(handle: BinaryIO) -> Iterator[bytes]:
 
 def _plain(lines: bytes) -> bytes:
     _require(b'"' not in lines and b"\0" not in lines)
+    _require(not lines.startswith(BYTE_ORDER_MARK))  # Arrow would pass over it
     _require(b"\r" not in lines or lines.count(b"\r") == lines.count(b"\r\n"))
     return lines
 
@@ -301,9 +306,11 @@ _IN_NO_ID = _all_but(_ALNUM + b"_.:-")
 def _identifiers(texts: pa.StringArray) -> pa.StringArray:
     lengths, octets = _lengths(texts), _octets(texts)
     _require(((lengths > 0) & (lengths <= ID_LENGTH)).all())
-    _require(not _IN_NO_ID[octets].any() and not _BEGINS_NO_ID[octets[_starts(texts)]].any())
+    starts = _starts(texts)
+    _require(not _IN_NO_ID[octets].any() and not _BEGINS_NO_ID[octets[starts]].any())
     # What might look like an address is left to the strict reader.
-    _require(not (lengths == ADDRESS_LENGTH).any())
+    alike = starts[lengths == ADDRESS_LENGTH]
+    _require(not ((octets[alike] == ord("0")) & (octets[alike + 1] | 0x20 == ord("x"))).any())
     return texts
 
 
@@ -354,8 +361,11 @@ def _numbers(texts: pa.StringArray) -> NDArray[np.int64]:
 
 def _published_integers(texts: pa.StringArray) -> Any:
     """Return integers that may be negative; few of them are."""
-    negative = pc.any(pc.starts_with(texts, "-")).as_py()
-    return _by_value(texts, parse_published) if negative else _integers(texts)
+    if not pc.any(pc.starts_with(texts, "-")).as_py():
+        return _integers(texts)
+    encoded = pc.dictionary_encode(texts)
+    values = [parse_published(text) for text in encoded.dictionary.to_pylist()]
+    return stored(column_from(values))[encoded.indices.to_numpy()]
 
 
 def _by_value(texts: pa.StringArray, parse: Callable[[str], Any]) -> NDArray[Any]:
@@ -370,6 +380,7 @@ COLUMN_PARSERS: dict[Callable[[str], Any], Callable[[pa.StringArray], Any]] = {
     parse_address: _addresses,
     parse_integer: _integers,
     parse_published: _published_integers,
+    parse_total: _integers,
 }
 
 

@@ -109,6 +109,14 @@ def parse_published(text: str) -> int:
     return int(text)
 
 
+def parse_total(text: str) -> int:
+    """Return an amount of a published table that no epoch makes negative."""
+    value = parse_published(text)
+    if value < 0:
+        raise GrammarError("is negative", "take the published file")
+    return value
+
+
 def parse_boolean(text: str) -> bool:
     """Return the value of `true` or `false`, the only two spellings."""
     if text not in ("true", "false"):

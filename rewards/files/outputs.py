@@ -19,6 +19,7 @@ from rewards.files.grammar import (
     parse_address,
     parse_identifier,
     parse_published,
+    parse_total,
 )
 from rewards.files.inputs import canonical_inputs
 from rewards.files.manifest import (
@@ -109,14 +110,14 @@ ALLOCATIONS = Table(
     ALLOCATIONS_CSV,
     (
         Column("account", parse_address),
-        Column("previous_cumulative", parse_published),
-        Column("node_amount", parse_published),
-        Column("wallet_amount", parse_published),
+        Column("previous_cumulative", parse_total),
+        Column("node_amount", parse_total),
+        Column("wallet_amount", parse_total),
         Column("adjustment", parse_published),
-        Column("recovery_in", parse_published),
-        Column("recovery_out", parse_published),
-        Column("epoch_amount", parse_published),
-        Column("cumulative", parse_published),
+        Column("recovery_in", parse_total),
+        Column("recovery_out", parse_total),
+        Column("epoch_amount", parse_total),
+        Column("cumulative", parse_total),
     ),
     key="account",
 )

@@ -43,7 +43,7 @@ def kernels() -> ModuleType | None:
     """Return the compiled kernels; None without the extra `fast`."""
     try:
         from rewards.merkle import kernels as compiled  # noqa: PLC0415 - numba is optional
-    except ImportError:
+    except (ImportError, OSError):  # not installed, or its library does not load
         return None
     return compiled
 

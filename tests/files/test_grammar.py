@@ -26,6 +26,7 @@ from rewards.files.grammar import (
     parse_signed,
     parse_text,
     parse_time,
+    parse_total,
 )
 from rewards.merkle.keccak import to_checksum
 from rewards.rules.integers import WAD, format_decimal
@@ -59,6 +60,8 @@ ACCEPTED: list[tuple[Callable[[str], Any], str, Any]] = [
     (parse_published, "0", 0),
     (parse_published, "-7", -7),
     (parse_published, "9" * 100, 10**100 - 1),
+    (parse_total, "0", 0),
+    (parse_total, "9" * 100, 10**100 - 1),
     (parse_boolean, "true", True),
     (parse_boolean, "false", False),
     (parse_identifier, "a", "a"),
@@ -295,6 +298,7 @@ REFUSED: list[tuple[Callable[[str], Any], str]] = [
     (parse_ratio, "1.000000000000000001"),
     (parse_ratio, ""),
     *((parse_published, text) for text in ("", "-", "+1", "1.0", "x", "\u0661", "9" * 101)),
+    *((parse_total, text) for text in ("", "-", "-1", "+1", "x", "9" * 101)),
     *((choice_of("over", "at_least"), text) for text in ("", "Over", "over ", "under")),
 ]
 
@@ -411,6 +415,7 @@ def test_times__written_and_read__are_the_same(seconds: int) -> None:
 PARSERS = (
     parse_ratio,
     parse_published,
+    parse_total,
     parse_integer,
     parse_signed,
     parse_decimal,

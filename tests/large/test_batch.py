@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -34,6 +35,23 @@ def octets(count: int, width: int, seed: int = 0) -> np.ndarray:
 
 def test_kernels__are_installed_for_the_tests(kernel: bool) -> None:
     assert not kernel or kernels() is not None
+
+
+class BrokenLibrary:
+    """A package whose shared library cannot be loaded."""
+
+    def __getattr__(self, name: str) -> None:
+        raise OSError(name)
+
+
+def test_kernels__whose_library_does_not_load__are_done_without(
+    kernel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del kernel
+    monkeypatch.delitem(sys.modules, "rewards.merkle.kernels", raising=False)
+    monkeypatch.delattr("rewards.merkle.kernels", raising=False)
+    monkeypatch.setitem(sys.modules, "numba", BrokenLibrary())
+    assert kernels.__wrapped__() is None
 
 
 def test_keccak__every_length_to_three_blocks__equals_the_library(kernel: bool) -> None:

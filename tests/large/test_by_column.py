@@ -14,11 +14,13 @@ from rewards.files.epoch import compute_folder, publish_epoch
 from rewards.files.folder import walk_files
 from rewards.files.inputs import canonical_inputs, read_inputs
 from rewards.files.manifest import DISTRIBUTION, TREE
+from rewards.files.outputs import ALLOCATIONS
 from rewards.files.published import PublishedEpoch
 from rewards.files.season import Season
 from rewards.files.streams import bytes_of
 from rewards.rules.columns import ColumnTable, LedgerColumns
 from rewards.sample import copy_season
+from tests.audit.forgery import agree
 from tests.reference.random_epochs import write_season
 
 if TYPE_CHECKING:
@@ -168,3 +170,29 @@ def test_damaged_large_tree__is_found_and_never_proves(
     table.write_text("".join(line for line in lines if not line.startswith(accounts[3])))
     with pytest.raises(CheckFailed, match="altered"):
         prove(PublishedEpoch(out), accounts[3])
+
+
+@pytest.mark.parametrize("column", ["cumulative", "recovery_out", "previous_cumulative"])
+def test_negative_amount_in_a_predecessor__is_refused_both_ways(
+    inputs: Path, tmp_path: Path, column: str
+) -> None:
+    before = tmp_path / "before"
+    publish_epoch(compute_folder(inputs, None), before)
+    table = before / ALLOCATIONS.name
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    rows[2][rows[0].index(column)] = "-5"
+    table.write_text("".join(",".join(row) + "\n" for row in rows))
+    agree(before)
+    findings = set()
+    for by_column in (False, True):
+        published = PublishedEpoch(before, by_column=by_column)
+        with pytest.raises(InvalidInput) as caught:
+            list(published.allocations)
+        findings.add(str(caught.value))
+        if column != "previous_cumulative":
+            with pytest.raises(InvalidInput, match="is negative"):
+                published.closing()
+    assert findings == {
+        f"allocations.csv, row 3, {column}: '-5' is negative; take the published file"
+    }
+    assert verify_epoch(before)[0].file == ALLOCATIONS.name

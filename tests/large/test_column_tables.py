@@ -11,10 +11,11 @@ import pytest
 from rewards.files.column_tables import column_csv, read_columns
 from rewards.files.csv_tables import read_table, table_csv
 from rewards.files.inputs import WALLET_SCORES
+from rewards.files.outputs import ALLOCATIONS
 from rewards.merkle.keccak import to_checksum
 from rewards.rules.columns import Addresses, ColumnTable, stable_order
 from rewards.rules.integers import format_decimal
-from rewards.rules.records import Wallet
+from rewards.rules.records import Allocation, Wallet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,7 @@ def by_column(content: bytes) -> ColumnTable[Wallet] | None:
     return rows
 
 
+AS_LONG_AS_AN_ADDRESS = ("a" * 42, "0a" * 21, "0" * 42, "x0" * 21)
 GOOD = {
     "plain": HEADER + ROW.encode() + b"\n",
     "no last line end": HEADER + ROW.encode(),
@@ -59,7 +61,8 @@ GOOD = {
     "wide": HEADER + f"a,{ADDRESS},{2**64},{10**76},false,1.000000000000000000,0\n".encode(),
     "ids that begin alike": HEADER
     + "".join(
-        f"{name},{ADDRESS},1,2,true,1,0\n" for name in ("ab", "a", "a-", "a" * 64, "aB", "a:b", "9")
+        f"{name},{ADDRESS},1,2,true,1,0\n"
+        for name in ("ab", "a", "a-", "a" * 64, "aB", "a:b", "9", *AS_LONG_AS_AN_ADDRESS)
     ).encode(),
 }  # fmt: skip
 
@@ -115,10 +118,48 @@ def test_odd_cell__is_never_read_otherwise_than_by_the_strict_reader(
         HEADER.replace(b"ux_score", b"score") + ROW.encode() + b"\n",
         HEADER.replace(b"signatures,", b"") + ROW.encode() + b"\n",
         HEADER + b"a" * (1 << 17),
+        HEADER + b"\xef\xbb\xbf" + ROW.encode() + b"\n",
+        b"\xef\xbb\xbf" * 2 + HEADER + ROW.encode() + b"\n",
+        HEADER.rstrip() + b"\r\r\n" + ROW.encode() + b"\n",
     ],
 )
 def test_odd_file__is_left_to_the_strict_reader(content: bytes, tmp_path: Path) -> None:
     assert by_column(content) is None or list(by_column(content) or ()) == strict(tmp_path, content)
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\n", b"\r\n", b"\r"])
+def test_odd_bytes__where_a_block_begins__are_left_to_the_strict_reader(
+    mark: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [ROW.replace("w-1", f"w-{n}").encode() + b"\n" for n in range(3)]
+    content = HEADER + rows[0] + rows[1] + mark + rows[2] + (b"" if mark[:1] == b"\xef" else mark)
+    for size in range(1, len(content)):
+        monkeypatch.setattr("rewards.files.column_tables.READ_BYTES", size)
+        assert read_columns(io.BytesIO(content), WALLET_SCORES, Wallet) is None
+
+
+@pytest.mark.parametrize("other", [0, 2**31, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**76, 10**90])
+def test_published_integers__beside_a_negative_one__are_exact(
+    other: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rewards.files.column_tables.READ_BYTES", 300)
+    values = [-1, other, 5, 2**63, -other, 7, 3, 2**63 + 1]
+    content = ",".join(ALLOCATIONS.header).encode() + b"\n"
+    for n, value in enumerate(values):
+        content += f"0x{n + 2**20:040x},0,0,0,{value},0,0,0,{abs(value)}\n".encode()
+    path = tmp_path / ALLOCATIONS.name
+    path.write_bytes(content)
+    expected = [Allocation(*row.values) for row in read_table(path, ALLOCATIONS, [])]
+    table = read_columns(io.BytesIO(content), ALLOCATIONS, Allocation)
+    if other >= 10**77:  # which column tables leave to the strict reader
+        assert table is None
+        return
+    assert table is not None
+    assert list(table) == expected
+    assert table.adjustment.tolist() == values
+    assert table.sum_of("adjustment") == sum(values)
+    assert (table.adjustment + 1).tolist() == [value + 1 for value in values]
+    assert b"".join(column_csv(table)) == content
 
 
 def test_spoilt_bytes__are_never_read_otherwise(tmp_path: Path) -> None:

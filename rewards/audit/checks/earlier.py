@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rewards.audit.checks.model import Earlier, EarlierRow, EarlierTable
 from rewards.errors import CheckFailed, Finding, InvalidInput
 from rewards.files.csv_tables import Column, Table
-from rewards.files.grammar import GrammarError, parse_address, parse_identifier, parse_published
+from rewards.files.grammar import (
+    GrammarError,
+    parse_address,
+    parse_identifier,
+    parse_published,
+    parse_total,
+)
 from rewards.files.outputs import INPUTS_FOLDER
 from rewards.files.published import TAKE_AGAIN, PublishedEpoch
 
@@ -26,7 +32,7 @@ WALLETS = Table(
     (
         Column("wallet_id", parse_identifier),
         Column("payout_address", parse_address),
-        Column("amount", parse_published),
+        Column("amount", parse_total),
     ),
     key="wallet_id",
 )
@@ -123,7 +129,7 @@ def _rows(content: bytes, name: str, key: str, amount: str) -> dict[str, Earlier
         for row in reader:
             rows[row[key]] = EarlierRow(
                 parse_address(row["payout_address"]),
-                parse_published(row[amount]),
+                parse_total(row[amount]),
                 parse_published(row["score"]) if row.get("score") else None,
             )
     except (GrammarError, KeyError, TypeError, AttributeError) as error:
