@@ -61,6 +61,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "rewards.merkle.distribution": ("tests/merkle/test_distribution.py", TREE, "tests/golden"),
     "rewards.merkle.keccak": ("tests/merkle/test_keccak.py", "tests/files/test_grammar.py"),
     "rewards.files.grammar": ("tests/files/test_grammar.py",),
+    "rewards.audit.statement.attribution": ("tests/statement/test_attribution.py",),
 }
 
 

@@ -11,12 +11,11 @@ from rewards.audit.statement.document import document_of, tables
 from rewards.audit.statement.identities import Identity
 from rewards.audit.statement.model import Statement, earlier_folders, statement_of
 from rewards.audit.statement.payees import PayeeRow
-from rewards.audit.statement.receipts import NOTHING_SETTLED, Receipt
+from rewards.audit.statement.receipts import Receipt
 
 __all__ = [
     "EARLIER",
     "LINES",
-    "NOTHING_SETTLED",
     "POOLS",
     "EpochBooks",
     "Identity",

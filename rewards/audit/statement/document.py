@@ -111,6 +111,8 @@ def _settlement_json(
         "open": _optional(_less(statement.cumulative_total, position.claimed)),
         "balance": _optional(position.balance),
         "beyond_what_is_open": _optional(statement.closing.surplus),
+        "before_range": statement.before_range,
+        "receipt_before": before.name if before and statement.before_range == "settled" else None,
         "settled_in_range": _optional(_less(position.settled, before.settled if before else None)),
         "claimed_in_range": _optional(_less(position.claimed, before.claimed if before else None)),
     }
