@@ -426,6 +426,11 @@ def test_before_the_range__what_the_receipts_say_of_it(
     assert words in shown.stdout
 
 
+def test_before_the_range__nothing_where_epoch_1_is_settled_later(settled: Season) -> None:
+    settles(settled, 1, 7)
+    assert over(settled, 4, 7).before_range == "nothing_settled"  # epoch 1 is not at hand
+
+
 def test_before_the_range__where_no_receipt_says_which_epochs_it_settles(settled: Season) -> None:
     rehearsed(settled, 7)
     statement = from_genesis(settled, 4, 7)

@@ -120,7 +120,8 @@ class Settlements:
             return found or (NOTHING_AS_FAR_AS_TOLD if self.receipts else None)
         if found is not None:
             return found if found.epoch >= active else None
-        return NOTHING_SETTLED if start.previous_hash is None and active < start.epoch else None
+        first_of_contract = start.epoch if start.previous_hash is None else 1
+        return NOTHING_SETTLED if active < first_of_contract else None
 
     def missing(self, start: int, last: int) -> Finding | None:
         """Return that the last receipt of a range is missing, if a later one says so.
