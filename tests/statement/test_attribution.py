@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from rewards.audit.pools import PoolRow
 from rewards.audit.statement.attribution import (
     LINES,
     NOTHING,
@@ -28,7 +29,7 @@ from rewards.audit.statement.attribution import (
     together,
     total,
 )
-from rewards.audit.statement.books import EpochBooks, PoolRow
+from rewards.audit.statement.books import EpochBooks
 from rewards.audit.statement.receipts import Receipt, claims_of
 from rewards.rules.wct1.apportion import apportion
 from tests.strategies import seasons

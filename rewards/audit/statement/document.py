@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rewards.audit.pools import PoolRow
 from rewards.audit.statement.attribution import EARLIER, LINES, RULE
-from rewards.audit.statement.books import POOLS, PoolRow
+from rewards.audit.statement.books import POOLS
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:

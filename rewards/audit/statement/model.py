@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from rewards.audit.pools import PoolRow
 from rewards.audit.statement.attribution import (
     History,
     accrual_of,
@@ -14,7 +15,7 @@ from rewards.audit.statement.attribution import (
     standings_of,
     together,
 )
-from rewards.audit.statement.books import POOLS, PoolRow, read_books
+from rewards.audit.statement.books import POOLS, read_books
 from rewards.audit.statement.identities import identities_of
 from rewards.audit.statement.payees import payees_of
 from rewards.audit.statement.receipts import (
