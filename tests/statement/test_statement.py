@@ -853,3 +853,8 @@ def test_folders__in_place_of_a_season(season: Season) -> None:
     shown = run(season.epoch(2), season.epoch(1), "--json")
     document = json.loads(shown.stdout)
     assert (document["from"]["epoch"], document["to"]["epoch"]) == ("1", "2")
+
+
+def test_numbers__mean_the_season_s_epochs(season: Season) -> None:
+    document = json.loads(run("3", "2", "--season", season.root, "--json").stdout)
+    assert (document["from"]["epoch"], document["to"]["epoch"]) == ("2", "3")
