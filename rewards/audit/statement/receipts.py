@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rewards.errors import Finding, RewardsError
+from rewards.errors import Finding, FindingsError, RewardsError
 from rewards.files.documents import parse_json
 from rewards.files.folder import read_bytes
 from rewards.files.grammar import parse_integer
@@ -159,8 +159,7 @@ def read_settlements(
         try:
             read = _read(path)
         except (RewardsError, KeyError, TypeError, ValueError, AttributeError) as error:
-            why = f"has no {error}" if isinstance(error, KeyError) else str(error)
-            problem = f"tells no settlement that is known here: {why}"
+            problem = f"tells no settlement that is known here: {_why(error)}"
             if path.stem.isdecimal() and int(path.stem) <= last:
                 findings.append(_finding(path.name, problem))
             else:
@@ -194,6 +193,12 @@ def _is_of_contract(receipt: Receipt, start: Manifest) -> bool:
         return False
     # What was settled before a contract's first epoch was settled by the one before it.
     return start.previous_hash is not None or receipt.epoch >= start.epoch
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FindingsError):
+        return error.findings[0].problem
+    return f"has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _finding(name: str, problem: str, column: str = "", value: str = "") -> Finding:
