@@ -32,7 +32,7 @@ from rewards.cli.epochs import season_option
 from rewards.cli.ranges import folders_of, range_options
 from rewards.cli.writing import write_tables
 from rewards.errors import CheckFailed, printable
-from rewards.files.grammar import counted, format_time
+from rewards.files.grammar import counted, format_epochs, format_time
 from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
 
@@ -142,8 +142,7 @@ def _show(statement: Statement, top: int) -> None:
 
 
 def _range_words(statement: Statement) -> str:
-    first, last = statement.first.number, statement.last.number
-    return f"epoch {first}" if first == last else f"epochs {first} to {last}"
+    return format_epochs(statement.first.number, statement.last.number)
 
 
 def _show_ledger(statement: Statement) -> None:

@@ -148,6 +148,7 @@ def campaign(name: str) -> Campaign:
     )
     assert not {n for n in unknown if not n.rpartition(".")[2].startswith("__")}, unknown
     plugin = Campaign(module)
+    os.environ.setdefault("HYPOTHESIS_PROFILE", "mutants")
     code = pytest.main(
         ["-q", "--no-header", "-s", "-p", "no:cacheprovider", *SUBJECTS[name]], plugins=[plugin]
     )
