@@ -86,7 +86,9 @@ class Campaign:
                 self.noticed += 1
             else:
                 self.survivors.append(mutant)
-                print(f"survives: {key_of(self.module.__name__, mutant)}", file=sys.stderr)
+                print(
+                    f"line {mutant.line}: {key_of(self.module.__name__, mutant)}", file=sys.stderr
+                )
         shutil.rmtree(self.folder, ignore_errors=True)
         return True
 
