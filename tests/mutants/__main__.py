@@ -1,4 +1,4 @@
-"""Run the tests against every mutant of the rules, the tree and the grammar of money.
+"""Run the tests against every mutant of rules, tree, grammar of money and statement.
 
     python -m tests.mutants [MODULE…] [--results FILE]
 
