@@ -1,10 +1,10 @@
-"""Hypothesis profiles: `dev` by default, `ci` or `deep` by HYPOTHESIS_PROFILE."""
+"""Hypothesis profiles: `dev` by default, another by HYPOTHESIS_PROFILE."""
 
 from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 
@@ -18,4 +18,8 @@ settings.register_profile(
 )
 settings.register_profile("ci", max_examples=1_000, deadline=None, suppress_health_check=QUIET)
 settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_health_check=QUIET)
+# The same examples; one that fails is enough, nobody reads it.
+settings.register_profile(
+    "mutants", settings.get_profile("dev"), phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

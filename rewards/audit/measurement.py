@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rewards.errors import CheckFailed, Finding, InvalidInput
+from rewards.errors import CheckFailed, Finding, FindingsError, InvalidInput
 from rewards.files.csv_tables import read_table
 from rewards.files.documents import canonical_json
 from rewards.files.folder import read_bytes
@@ -26,6 +26,7 @@ from rewards.files.grammar import (
 )
 from rewards.files.inputs import NODE_SCORES
 from rewards.files.manifest import MANIFEST, TAKE_AGAIN
+from rewards.files.season import Season
 from rewards.measure.explain import FILE_LIMIT, read_manifest
 from rewards.measure.outputs import MANIFEST as MEASURE_MANIFEST
 from rewards.measure.records import RULES
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rewards.files.manifest import Manifest
-    from rewards.files.season import Season
     from rewards.rules.records import Inputs
 
 RECORD = "measurement"
@@ -233,3 +233,34 @@ def recorded_of(manifest: Manifest) -> Recorded | None:
     """Return the record of an epoch that is verified; None where it has none."""
     document = manifest.document.get(RECORD)
     return Recorded(**document) if document else None
+
+
+# --- where what was measured is at hand ----------------------------------------------------------
+
+
+def measured_beside(folder: Path, epoch: int) -> Path | None:
+    """Return where the season of a published folder keeps what was measured; None: not at hand."""
+    season = Season.around(folder)
+    if season is None or season.epoch(epoch).resolve() != folder.resolve():
+        return None
+    measured = season.measured_nodes(epoch)
+    return measured if measured.is_dir() else None
+
+
+def findings_against(recorded: Recorded, measured: Path, inputs: Inputs) -> list[Finding]:
+    """Return in what an epoch's record is not that of the folder that measured its scores."""
+    try:
+        there = record_of(measured, inputs).as_json()
+    except FindingsError as error:
+        return list(error.findings)
+    return [
+        Finding(
+            MANIFEST,
+            f"records another measurement than {measured / MEASURE_MANIFEST} is",
+            "compare the manifest hash with the one on chain: that one was published",
+            column=f"{RECORD}.{name}",
+            value=value if isinstance(value, str) else "",
+        )
+        for name, value in recorded.as_json().items()
+        if value != there[name]
+    ]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rewards.cli.epochs import require_season
+from rewards.cli.epochs import locate, require_season
 from rewards.errors import Finding, InvalidInput
 from rewards.files.grammar import GrammarError, format_time, parse_time
 from rewards.files.published import PublishedEpoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DATE_LENGTH = len("2026-06-01")
 NUMBER_LENGTH = 80
@@ -41,7 +41,7 @@ def folders_of(
     if outs:
         if first or last:
             raise click.UsageError("give folders, or --from and --to, not both")
-        folders = [Path(out) for out in outs]
+        folders = [locate(out, season_folder).folder for out in outs]
         return sorted(folders, key=lambda folder: PublishedEpoch(folder).manifest.epoch)
     season = require_season(season_folder)
     published = season.published()

@@ -11,7 +11,6 @@ import click
 from rewards.audit.statement import (
     EARLIER,
     LINES,
-    NOTHING_SETTLED,
     POOLS,
     Receipt,
     document_of,
@@ -33,7 +32,7 @@ from rewards.cli.epochs import season_option
 from rewards.cli.ranges import folders_of, range_options
 from rewards.cli.writing import write_tables
 from rewards.errors import CheckFailed, printable
-from rewards.files.grammar import counted, format_time
+from rewards.files.grammar import counted, format_epochs, format_time
 from rewards.files.published import PublishedEpoch
 from rewards.rules.integers import WCT
 
@@ -121,7 +120,7 @@ def _on_chain(folder: Path, urls: tuple[str, ...]) -> Receipt:
 
 def _show(statement: Statement, top: int) -> None:
     start, end = (format_time(t) for t in (statement.first.window[0], statement.last.window[1]))
-    click.echo(f"Epochs {statement.first.number} to {statement.last.number}, {start} to {end}\n")
+    click.echo(f"{_range_words(statement).capitalize()}, {start} to {end}\n")
     print_table(
         "Programs, WCT",
         ("pool", "approved", "paid", "withheld", "unallocated"),
@@ -140,6 +139,10 @@ def _show(statement: Statement, top: int) -> None:
     held = sum(identity.holds for identity in statement.identities)
     hold = counted(len(statement.identities), "identity holds", "identities hold")
     click.echo(f"{held} of {hold}, to the wei")
+
+
+def _range_words(statement: Statement) -> str:
+    return format_epochs(statement.first.number, statement.last.number)
 
 
 def _show_ledger(statement: Statement) -> None:
@@ -203,7 +206,7 @@ def _show_positions(statement: Statement) -> None:
     if any(before.allotted):
         _print_lines(
             statement,
-            f"By program, over epochs {statement.first.number} to {last}, WCT",
+            f"By program, over {_range_words(statement)}, WCT",
             {
                 "open before": before.open,
                 "+ allotted": statement.added,
@@ -250,15 +253,22 @@ def _show_rule(statement: Statement) -> None:
     else:
         click.echo("Claimed is exact: a claim takes every epoch up to the one that it names.")
     click.echo("Funded is claimed and what is held, which by convention covers the oldest first.")
-    if statement.opening_position is NOTHING_SETTLED and any(statement.opening.total.allotted):
-        click.echo("Nothing was claimed before the range, as far as settlements/ tells.")
-    if statement.claimed is None:
-        click.echo("No receipt tells who had claimed before the range, so - stands for it.")
+    if any(statement.opening.total.allotted):
+        _show_before_range(statement)
     if statement.earlier is not None:
         click.echo(
             f"Epochs before {statement.earlier} are not at hand: what they allotted is one line."
         )
     click.echo()
+
+
+def _show_before_range(statement: Statement) -> None:
+    if statement.before_range == "nothing_settled":
+        click.echo("Nothing was settled before the range.")
+    elif statement.before_range == "nothing_settled_as_far_as_receipts_tell":
+        click.echo("Nothing was claimed before the range, as far as settlements/ tells.")
+    elif statement.claimed is None:
+        click.echo("No receipt tells who had claimed before the range, so - stands for it.")
 
 
 def _show_payees(statement: Statement, top: int) -> None:

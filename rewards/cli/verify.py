@@ -10,7 +10,7 @@ import click
 
 from rewards.audit.checks.recorded import not_at_hand
 from rewards.audit.checks.review import counts_text
-from rewards.audit.measurement import recorded_of
+from rewards.audit.measurement import findings_against, measured_beside, recorded_of
 from rewards.audit.verify import Verification, verification
 from rewards.cli.attestations import AttestationsAsked, attestation_options
 from rewards.cli.checks import report_on
@@ -113,6 +113,11 @@ def _verify(
             result["trusted_checks"] = unseen
         recorded = recorded_of(manifest)
         result["measurement"] = recorded.as_json() if recorded else None
+        measured = measured_beside(epoch.folder, manifest.epoch)
+        if recorded:
+            result["measurement_held_against"] = str(measured) if measured else None
+            if measured and outcome.recomputed:
+                findings = findings_against(recorded, measured, outcome.recomputed.inputs)
         report = report_on(published, epoch.previous, None, None, recomputed=outcome.recomputed)
         result["checks"] = {"recorded": report.recorded, "counts": report.counts}
         if not quiet:
@@ -126,7 +131,13 @@ def _verify(
                 recorded.lines() if recorded else ["how they were measured is not recorded"]
             ):
                 note(f"  scores: {printable(line)}")
-        if urls:
+            if recorded and not measured:
+                note("  taken on trust: that they were measured so")
+            elif recorded and not findings:
+                note(f"  scores: held against {printable(str(measured))}")
+            elif measured:
+                note(f"  scores: although {printable(str(measured))} is there")
+        if urls and not findings:
             findings = _verify_on_chain(published, urls, result, quiet=quiet)
         if asked.files and not findings:
             attested = asked.count(published, urls)

@@ -318,9 +318,48 @@ def test_verify_explain_report_and_plan_tell_it_from_the_folder_alone(
     ]
 
 
+def forged(path: Path, **change: object) -> None:
+    document = json.loads(path.read_bytes())
+    document["measurement"] |= change
+    document["digest"] = manifest_digest(document)
+    path.write_bytes(canonical_json(document))
+
+
+@pytest.mark.usefixtures("alone")
+def test_verify_holds_the_record_against_what_the_season_measured(season: Season) -> None:
+    arguments = ["--season", str(season.root), "1", "--json"]
+    told = json.loads(invoke(verify.command, *arguments).stdout)
+    assert told["measurement_held_against"] == str(season.measured_nodes(1))
+    assert "scores: held against" in invoke(verify.command, *arguments[:-1]).output
+    whole = (season.epoch(1) / "manifest.json").read_bytes()
+    for name, value in (("overrides", []), ("manifest_sha256", "00" * 32)):
+        forged(season.epoch(1) / "manifest.json", **{name: value})
+        result = CliRunner().invoke(verify.command, arguments)
+        assert result.exit_code == 1
+        (finding,) = json.loads(result.stdout)["findings"]
+        assert finding["column"] == f"measurement.{name}"
+        (season.epoch(1) / "manifest.json").write_bytes(whole)
+    evidence = season.measured_nodes(1) / "measure_manifest.json"
+    evidence.write_text("{")
+    assert CliRunner().invoke(verify.command, arguments).exit_code == 1
+    shutil.rmtree(season.measured_nodes(1))
+    assert "taken on trust: that they were measured so" in invoke(
+        verify.command, *arguments[:-1]
+    ).output  # fmt: skip
+
+
+def test_a_copy_of_an_epoch_is_not_held_against_the_season_it_lies_in(
+    alone: Path, season: Season
+) -> None:
+    copy = season.root / "epochs" / "superseded" / "000001-00"
+    shutil.copytree(alone, copy)
+    assert "that they were measured so" in invoke(verify.command, str(copy)).output
+
+
 def test_a_folder_without_a_record_says_so(overridden: Computed) -> None:
     said = invoke(verify.command, str(overridden.epoch)).output
     assert "how they were measured is not recorded" in said
+    assert f"although {overridden.measured} is there" in said
     told = json.loads(invoke(verify.command, str(overridden.epoch), "--json").stdout)
     assert told["measurement"] is None
 

@@ -1,4 +1,4 @@
-"""Run the tests against every mutant of the rules, the tree and the grammar of money.
+"""Run the tests against every mutant of rules, tree, grammar of money and statement.
 
     python -m tests.mutants [MODULE…] [--results FILE]
 
@@ -61,6 +61,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "rewards.merkle.distribution": ("tests/merkle/test_distribution.py", TREE, "tests/golden"),
     "rewards.merkle.keccak": ("tests/merkle/test_keccak.py", "tests/files/test_grammar.py"),
     "rewards.files.grammar": ("tests/files/test_grammar.py",),
+    "rewards.audit.statement.attribution": ("tests/statement/test_attribution.py",),
 }
 
 
@@ -85,8 +86,9 @@ class Campaign:
                 self.noticed += 1
             else:
                 self.survivors.append(mutant)
-                survivor = f"{key_of(self.module.__name__, mutant)} (line {mutant.line})"
-                print(f"survives: {survivor}", file=sys.stderr)
+                print(
+                    f"line {mutant.line}: {key_of(self.module.__name__, mutant)}", file=sys.stderr
+                )
         shutil.rmtree(self.folder, ignore_errors=True)
         return True
 
@@ -148,6 +150,7 @@ def campaign(name: str) -> Campaign:
     )
     assert not {n for n in unknown if not n.rpartition(".")[2].startswith("__")}, unknown
     plugin = Campaign(module)
+    os.environ.setdefault("HYPOTHESIS_PROFILE", "mutants")
     code = pytest.main(
         ["-q", "--no-header", "-s", "-p", "no:cacheprovider", *SUBJECTS[name]], plugins=[plugin]
     )

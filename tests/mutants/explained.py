@@ -25,4 +25,7 @@ EXPLAINED: dict[str, str] = {
     "apportion: pool * weight > cap_amount * total → pool * weight >= cap_amount * total": (
         "a share of exactly K is K either way, and what the others share keeps its proportion"
     ),
+    "attribution: 0 → 1": (
+        "whose account is not covered has claimed everything, and beyond that nothing is attributed"
+    ),
 }

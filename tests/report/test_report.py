@@ -280,6 +280,34 @@ def test_statement__funded_claimed_and_open_by_program(season: Path, tmp_path: P
     assert "✗" not in said
 
 
+@pytest.mark.parametrize(
+    ("settles", "words"),
+    [
+        (["1", "2", "3", "4", "5", "6", "7"], "Nothing was settled before epoch 6."),
+        (["7"], "No receipt tells what was claimed before epoch 6."),
+        (None, "That nothing was claimed before epoch 6 is taken on trust"),
+    ],
+)
+def test_statement__says_what_is_known_of_the_time_before(
+    season: Path, tmp_path: Path, settles: list[str] | None, words: str
+) -> None:
+    folder = tmp_path / "season"
+    shutil.copytree(season, folder)
+    settlements = folder / "settlements"
+    settlements.mkdir(exist_ok=True)
+    sixth, seventh = (folder / "epochs" / f"{number:06d}" for number in (6, 7))
+    total = str(PublishedEpoch(seventh).manifest.cumulative_total)
+    receipt = {"epoch": "7", "cumulative_total": total, "claimed_total": total,
+               "distributor_balance": "0", "settles": settles}  # fmt: skip
+    (settlements / "000007.json").write_text(json.dumps(receipt))
+    (settlements / "000003.json").write_text("<script>")
+    read = source.read_source(PublishedEpoch(seventh), PublishedEpoch(sixth))
+    said = Page(report_of(read).decode()).text_of("statement")
+    assert words in said
+    assert said.count("not known") == (2 * 7 if settles == ["7"] else 0)
+    assert "settlements/000003.json: tells no settlement that is known here" in said
+
+
 def test_statement__against_a_receipt__what_does_not_tie_is_named(
     season: Path, tmp_path: Path
 ) -> None:

@@ -107,7 +107,13 @@ def test_status__proposes_one_plan_for_all_that_is_published(operator: Operator)
     after = nexts(operator)
     assert after["2"] == ("published", "nothing: epoch 3 settles it too")
     assert after["3"][0] == "pending"
-    assert after["4"] == ("published", "`rewards plan 4 --action propose`")
+    waits = "once epoch 3 is decided: `rewards plan 4 --action propose`"
+    assert after["4"] == ("published", waits)
+    world.publish(5, {address(1): 1})
+    after = nexts(operator)
+    assert after["4"] == ("published", "nothing: epoch 5 settles it too")
+    one_plan = "`rewards plan 5 --action propose`: one plan settles the earlier ones too"
+    assert after["5"] == ("published", f"once epoch 3 is decided: {one_plan}")
 
 
 def test_lost_journal__is_made_anew_from_chain_and_plans(

@@ -169,3 +169,31 @@ def test_finality_broken_by_the_chain__stops(tmp_path: Path) -> None:
                 machine.finish(intent)
             assert it.value.reason is Reason.FINALITY_BROKEN
             assert journal.step(intent.key).halt == "FinalityBroken"
+
+
+class Ticking(StillClock):
+    """A clock that runs while somebody sleeps."""
+
+    def passed(self) -> int:
+        return self.time
+
+
+def test_what_is_waited_for__is_told_once_until_it_changes(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Listening:
+        def told(self, message: str) -> None:
+            told.append(message)
+
+    lags = iter(["one"] * 5 + ["other"] * 2)
+
+    def ask() -> str:
+        if (lag := next(lags, None)) is not None:
+            raise NotYet(Reason.ENDPOINT_LAGS, lag)
+        return "answer"
+
+    with open_journal(tmp_path / "journal.sqlite3") as journal, stub_node(answering({})) as url:
+        quorum = Quorum(nodes_of([url, url.replace("127.0.0.1", "localhost")]), 10, Ticking())
+        machine = Machine(journal, quorum, Listening())
+        assert machine.patiently(ask) == "answer"
+    assert told == ["waiting: one", "waiting: other"]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from rewards.audit.pools import PoolRow
 from rewards.audit.statement.attribution import (
     LINES,
     NOTHING,
@@ -28,7 +29,7 @@ from rewards.audit.statement.attribution import (
     together,
     total,
 )
-from rewards.audit.statement.books import EpochBooks, PoolRow
+from rewards.audit.statement.books import EpochBooks
 from rewards.audit.statement.receipts import Receipt, claims_of
 from rewards.rules.wct1.apportion import apportion
 from tests.strategies import seasons
@@ -321,6 +322,19 @@ def test_accounts_that_never_claimed__need_no_entry() -> None:
     assert found.standing("a").funded == (7, 0, 0, 0, 0, 0)
     assert found.standing("b").funded == (1, 2, 0, 0, 0, 0)
     assert found.standing("nobody").funded == found.standing("nobody").open == NOTHING
+
+
+def test_an_account_that_never_claimed__may_be_covered_in_part() -> None:
+    found = standings_of(history({"a": (7, 0, 0, 0, 0, 0)}), {}, 3)
+    assert found.standing("a").funded == (3, 0, 0, 0, 0, 0)
+
+
+def test_history__ends_with_its_last_epoch_and_begins_after_what_lies_before() -> None:
+    epochs = history(*[{"a": (7, 0, 0, 0, 0, 0)}] * 3, before={"a": 10})
+    assert (epochs.end, epochs.until(3).end, epochs.until(1).end) == (3, 2, 0)
+    later = History({"a": 10}, 5, ())
+    assert later.end == 4
+    assert later.credits == {"a": [(4, (0, 0, 0, 0, 0, 10))]}
 
 
 def test_before_all_epochs_at_hand__is_a_line_of_its_own_and_the_oldest() -> None:

@@ -61,7 +61,9 @@ def write_receipt(season: Season, name: str, **values: Any) -> None:
     (season.root / "settlements" / name).write_bytes(canonical_json(values))
 
 
-def rehearsed(season: Season, epoch: int, *, outstanding: int = 0, balance: int = 0) -> int:
+def rehearsed(
+    season: Season, epoch: int, *, outstanding: int = 0, balance: int = 0, **more: Any
+) -> int:
     """Write a receipt as a rehearsal does; return the epoch's cumulative total."""
     manifest = json.loads((season.epoch(epoch) / "manifest.json").read_bytes())
     total = int(manifest["cumulative_total"])
@@ -75,6 +77,7 @@ def rehearsed(season: Season, epoch: int, *, outstanding: int = 0, balance: int 
             "outstanding": str(outstanding),
             "distributor_balance": str(balance),
         },
+        **more,
     )
     return total
 
@@ -331,6 +334,130 @@ def test_a_receipt_of_another_form__is_named_and_left_out(settled: Season, conte
     statement = over(settled, 7, 7)
     assert [name for name, _ in statement.settlements.unreadable] == ["odd.json"]
     assert not statement.findings
+
+
+@pytest.mark.parametrize("content", [b"{", b"{}", b'{"epoch": "\xff"}', b'{"epoch": "5"}\r\n'])
+def test_an_unreadable_receipt_of_the_range__is_a_finding(settled: Season, content: bytes) -> None:
+    (settled.root / "settlements").mkdir()
+    (settled.root / "settlements" / "000005.json").write_bytes(content)
+    (finding,) = over(settled, 4, 5).findings
+    assert finding.file == "settlements/000005.json"
+    assert "tells no settlement" in finding.problem
+    shown = run("--season", settled.root)
+    assert shown.exit_code == 1
+    assert not over(settled, 3, 4).findings  # it is of a later epoch
+
+
+@pytest.mark.parametrize(
+    ("column", "told"), [("manifest_hash", "0x" + "ab" * 32), ("chain_id", "10")]
+)
+def test_a_receipt_of_another_epoch_or_chain__is_a_finding_and_not_used(
+    settled: Season, column: str, told: str
+) -> None:
+    more: dict[str, Any] = {column: told}
+    rehearsed(settled, 5, **more)
+    statement = over(settled, 1, 7)
+    (finding,) = statement.findings
+    assert (finding.file, finding.column, finding.value) == (
+        "settlements/000005.json", column, told
+    )  # fmt: skip
+    assert statement.position is None
+
+
+def test_a_receipt_that_names_this_epoch__is_used(settled: Season) -> None:
+    manifest = over(settled, 5, 5).last.published.manifest
+    rehearsed(
+        settled, 5, manifest_hash=manifest.hash.upper().replace("X", "x", 1),
+        chain_id=str(manifest.chain_id), settles=["1", "2", "3", "4", "5"],
+    )  # fmt: skip
+    statement = over(settled, 1, 7)
+    assert not statement.findings
+    assert statement.position is not None
+
+
+def test_receipts_of_the_contract_before__are_not_of_this_one(settled: Season) -> None:
+    """A season goes on under its numbers when the contract changes."""
+    write_receipt(
+        settled, "000000.json", epoch="0", cumulative_total="9", claimed_total="9",
+        distributor_balance="0",
+    )  # fmt: skip
+    assert over(settled, 1, 7).position is None
+    (settled.root / "settlements" / "000000.json").unlink()
+    rehearsed(settled, 3, chain_id="10")
+    outside = over(settled, 5, 7)  # 3 is not at hand, but its chain is another
+    assert (outside.position, outside.findings) == (None, [])
+
+
+# --- receipts that tell which epochs they settle -------------------------------------------------
+
+
+def settles(season: Season, first: int, last: int) -> None:
+    rehearsed(season, last, settles=[str(number) for number in range(first, last + 1)])
+
+
+def from_genesis(season: Season, first: int, last: int) -> Statement:
+    folders = [season.epoch(number) for number in range(first, last + 1)]
+    return statement_of(folders, None, earlier_folders(folders[0]))
+
+
+@pytest.mark.parametrize(
+    ("receipts", "known", "words"),
+    [
+        ([(1, 3), (4, 7)], "settled", ""),
+        ([(1, 7)], "nothing_settled", "Nothing was settled before the range"),
+        ([(6, 7)], "not_known", "No receipt tells who had claimed before"),
+        ([(1, 2), (4, 7)], "not_known", "No receipt tells who had claimed before"),
+        ([(1, 3), (7, 7)], "not_known", "No receipt tells who had claimed before"),
+        ([(1, 3)], "settled", ""),
+    ],
+)
+def test_before_the_range__what_the_receipts_say_of_it(
+    settled: Season, receipts: list[tuple[int, int]], known: str, words: str
+) -> None:
+    for first, last in receipts:
+        settles(settled, first, last)
+    statement = from_genesis(settled, 4, 7)
+    settlement = document_of(statement)["settlement"]
+    assert settlement["before_range"] == statement.before_range == known
+    assert settlement["receipt_before"] == ("000003.json" if known == "settled" else None)
+    assert (settlement["claimed_in_range"] is None) == (known == "not_known")
+    shown = run("--season", settled.root, "--from", "4")
+    assert shown.exit_code == 0, shown.output
+    assert words in shown.stdout
+
+
+def test_before_the_range__nothing_where_epoch_1_is_settled_later(settled: Season) -> None:
+    settles(settled, 1, 7)
+    assert over(settled, 4, 7).before_range == "nothing_settled"  # epoch 1 is not at hand
+
+
+def test_before_the_range__where_no_receipt_says_which_epochs_it_settles(settled: Season) -> None:
+    rehearsed(settled, 7)
+    statement = from_genesis(settled, 4, 7)
+    known = "nothing_settled_as_far_as_receipts_tell"
+    assert document_of(statement)["settlement"]["before_range"] == known
+    assert from_genesis(settled, 1, 7).before_range == "nothing_settled"
+    assert "as far as settlements/ tells" in run("--season", settled.root, "--from", "4").stdout
+
+
+@pytest.mark.parametrize(
+    ("receipts", "last", "missing"),
+    [
+        ([(1, 3), (6, 7)], 5, "000005.json"),
+        ([(6, 7)], 5, "000005.json"),
+        ([(1, 3), (6, 7)], 4, None),
+        ([(1, 3), (4, 7)], 5, None),
+        ([(1, 7)], 5, None),
+        ([(1, 5), (6, 7)], 5, None),
+    ],
+)
+def test_a_receipt_that_is_missing__is_noticed_by_the_next(
+    settled: Season, receipts: list[tuple[int, int]], last: int, missing: str | None
+) -> None:
+    for first, until in receipts:
+        settles(settled, first, until)
+    files = [finding.file for finding in from_genesis(settled, 2, last).findings]
+    assert files == ([f"settlements/{missing}"] if missing else [])
 
 
 # --- by program ------------------------------------------------------------------------------
@@ -726,3 +853,8 @@ def test_folders__in_place_of_a_season(season: Season) -> None:
     shown = run(season.epoch(2), season.epoch(1), "--json")
     document = json.loads(shown.stdout)
     assert (document["from"]["epoch"], document["to"]["epoch"]) == ("1", "2")
+
+
+def test_numbers__mean_the_season_s_epochs(season: Season) -> None:
+    document = json.loads(run("3", "2", "--season", season.root, "--json").stdout)
+    assert (document["from"]["epoch"], document["to"]["epoch"]) == ("2", "3")

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
+    from rewards.audit.pools import PoolRow
     from rewards.audit.simulate.incentives import Incentive
-    from rewards.audit.simulate.measures import Budget
     from rewards.audit.simulate.scenario import Scenario
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -251,7 +251,7 @@ def _outcome_json(simulation: Simulation, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _budget_json(budget: Budget) -> dict[str, str]:
+def _budget_json(budget: PoolRow) -> dict[str, str]:
     return {
         "approved": str(budget.approved),
         "paid": str(budget.paid),

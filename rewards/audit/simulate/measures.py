@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rewards.audit.concentration import gini, lorenz, top_share
+from rewards.audit.pools import PoolRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,25 +21,6 @@ POOLS_OF = {"nodes": ("nodes",), "wallets": ("wallets_eligible", "wallets_certif
 
 Recipient = tuple[str, str]
 """(program, id)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Where the money of one or more pools went: approved = paid + withheld + unallocated."""
-
-    approved: int = 0
-    paid: int = 0
-    withheld: int = 0
-    unallocated: int = 0
-
-    def __add__(self, other: Budget) -> Budget:
-        """Return both together."""
-        return Budget(
-            self.approved + other.approved,
-            self.paid + other.paid,
-            self.withheld + other.withheld,
-            self.unallocated + other.unallocated,
-        )
 
 
 class Measured:
@@ -89,15 +71,15 @@ class Measured:
             str(move.step) for epoch in self.run.epochs for move in epoch.result.transitions
         )
 
-    def budget(self, pools: Iterable[str], epochs: Sequence[int] | None = None) -> Budget:
+    def budget(self, pools: Iterable[str], epochs: Sequence[int] | None = None) -> PoolRow:
         """Return where the money of pools went, over the range or some of its epochs."""
-        total = Budget()
+        total = PoolRow()
         for epoch in self.run.epochs:
             if epochs is not None and epoch.epoch not in epochs:
                 continue
             for identity in epoch.result.identities:
                 if identity.name in pools:
-                    total += Budget(identity.whole[1], **identity.plus)
+                    total += PoolRow(identity.whole[1], **identity.plus)
         return total
 
     @property

@@ -5,18 +5,18 @@ Everything is read from verified epochs and tied together by identities: pool by
 of settlements where the season has any. Amounts are base units.
 """
 
+from rewards.audit.pools import PoolRow
 from rewards.audit.statement.attribution import EARLIER, LINES, Lines
-from rewards.audit.statement.books import POOLS, EpochBooks, PoolRow
+from rewards.audit.statement.books import POOLS, EpochBooks
 from rewards.audit.statement.document import document_of, tables
 from rewards.audit.statement.identities import Identity
 from rewards.audit.statement.model import Statement, earlier_folders, statement_of
 from rewards.audit.statement.payees import PayeeRow
-from rewards.audit.statement.receipts import NOTHING_SETTLED, Receipt
+from rewards.audit.statement.receipts import Receipt
 
 __all__ = [
     "EARLIER",
     "LINES",
-    "NOTHING_SETTLED",
     "POOLS",
     "EpochBooks",
     "Identity",

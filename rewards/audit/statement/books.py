@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rewards.audit.pools import PoolRow
 from rewards.errors import InvalidInput
 from rewards.files.grammar import parse_time
 from rewards.files.inputs import read_inputs
@@ -22,25 +23,6 @@ if TYPE_CHECKING:
 POOLS = ("nodes", "wallets_eligible", "wallets_certified")
 PARTS = ("paid", "withheld", "unallocated")
 TABLE_LIMIT = 1 << 32
-
-
-@dataclass(frozen=True, slots=True)
-class PoolRow:
-    """One pool in one epoch, or over the range."""
-
-    approved: int = 0
-    paid: int = 0
-    withheld: int = 0
-    unallocated: int = 0
-
-    def __add__(self, other: PoolRow) -> PoolRow:
-        """Return both together."""
-        return PoolRow(*(a + b for a, b in zip(self.amounts, other.amounts, strict=True)))
-
-    @property
-    def amounts(self) -> tuple[int, int, int, int]:
-        """approved, paid, withheld, unallocated."""
-        return self.approved, self.paid, self.withheld, self.unallocated
 
 
 @dataclass(frozen=True)

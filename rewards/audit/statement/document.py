@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rewards.audit.pools import PoolRow
 from rewards.audit.statement.attribution import EARLIER, LINES, RULE
-from rewards.audit.statement.books import POOLS, PoolRow
+from rewards.audit.statement.books import POOLS
 from rewards.files.grammar import format_time
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _settlement_json(
         "open": _optional(_less(statement.cumulative_total, position.claimed)),
         "balance": _optional(position.balance),
         "beyond_what_is_open": _optional(statement.closing.surplus),
+        "before_range": statement.before_range,
+        "receipt_before": before.name if before and statement.before_range == "settled" else None,
         "settled_in_range": _optional(_less(position.settled, before.settled if before else None)),
         "claimed_in_range": _optional(_less(position.claimed, before.claimed if before else None)),
     }

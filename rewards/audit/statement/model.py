@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from rewards.audit.pools import PoolRow
 from rewards.audit.statement.attribution import (
     History,
     accrual_of,
@@ -14,10 +15,12 @@ from rewards.audit.statement.attribution import (
     standings_of,
     together,
 )
-from rewards.audit.statement.books import POOLS, PoolRow, read_books
+from rewards.audit.statement.books import POOLS, read_books
 from rewards.audit.statement.identities import identities_of
 from rewards.audit.statement.payees import payees_of
 from rewards.audit.statement.receipts import (
+    FOLDER,
+    NOTHING_AS_FAR_AS_TOLD,
     NOTHING_SETTLED,
     Settlements,
     claims_of,
@@ -37,8 +40,7 @@ if TYPE_CHECKING:
     from rewards.audit.statement.identities import Identity
     from rewards.audit.statement.payees import PayeeRow
     from rewards.audit.statement.receipts import Receipt
-
-SETTLEMENTS = "settlements"
+    from rewards.files.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Statement:
         history: The range, and the epochs before it that are at hand.
         opening: How far what came before the range is claimed when it begins.
         closing: How far everything is funded and claimed at its end.
+        opening_position: What was settled before the range; None: not known.
     """
 
     epochs: list[EpochBooks]
@@ -57,6 +60,7 @@ class Statement:
     history: History
     opening: Standings
     closing: Standings
+    opening_position: Receipt | None
 
     @property
     def first(self) -> EpochBooks:
@@ -98,9 +102,14 @@ class Statement:
         return self.settlements.before(self.last.number + 1)
 
     @property
-    def opening_position(self) -> Receipt | None:
-        """What was settled before the range; None: not known."""
-        return _opening_position(self.first, self.settlements)
+    def before_range(self) -> str:
+        """What is known of the time before the range, in a word for a program."""
+        found = self.opening_position
+        if found is None:
+            return "not_known"
+        if found is NOTHING_AS_FAR_AS_TOLD:
+            return "nothing_settled_as_far_as_receipts_tell"
+        return "nothing_settled" if found is NOTHING_SETTLED else "settled"
 
     @property
     def earlier(self) -> int | None:
@@ -136,6 +145,16 @@ class Statement:
 
     @property
     def findings(self) -> list[Finding]:
+        """The identities that do not hold, and the receipts that cannot be relied on."""
+        missing = self.settlements.missing(self.history.start, self.last.number)
+        return [
+            *self.settlements.findings,
+            *([missing] if missing else []),
+            *self.broken,
+        ]
+
+    @property
+    def broken(self) -> list[Finding]:
         """The identities that do not hold."""
         return [
             Finding(
@@ -165,7 +184,7 @@ def statement_of(
         CheckFailed: A file was altered.
         InvalidInput: A folder is none of an epoch, or an epoch is missing between two of them.
     """
-    _require_chain([*earlier, *folders])
+    manifests = _require_chain([*earlier, *folders])
     accruals: list[Accrual] = []
     before: Mapping[str, int] | None = None
     for books in _read(earlier):
@@ -176,9 +195,12 @@ def statement_of(
     accruals += map(accrual_of, epochs)
     season = Season.around(folders[-1])
     settlements = (
-        read_settlements(season.root / SETTLEMENTS, chain) if season else Settlements(chain=chain)
+        read_settlements(season.root / FOLDER, manifests, chain)
+        if season
+        else Settlements(chain=chain)
     )
-    return _state(epochs, History(before, accruals[0].epoch, accruals), settlements)
+    opened = settlements.opening(epochs[0].published.manifest, manifests[0])
+    return _state(epochs, History(before, accruals[0].epoch, accruals), settlements, opened)
 
 
 def earlier_folders(folder: Path) -> list[Path]:
@@ -193,9 +215,14 @@ def earlier_folders(folder: Path) -> list[Path]:
     return [season.epoch(n) for n in range(low, number)]
 
 
-def _state(epochs: list[EpochBooks], history: History, settlements: Settlements) -> Statement:
+def _state(
+    epochs: list[EpochBooks],
+    history: History,
+    settlements: Settlements,
+    before: Receipt | None,
+) -> Statement:
     first, last = epochs[0], epochs[-1]
-    position, before = settlements.before(last.number + 1), _opening_position(first, settlements)
+    position = settlements.before(last.number + 1)
     opened = history.until(first.number)
     closing = standings_of(
         history,
@@ -204,19 +231,7 @@ def _state(epochs: list[EpochBooks], history: History, settlements: Settlements)
     )
     opening = standings_of(opened, claims_of(before, opened) if before else None, None)
     payees = payees_of(epochs, closing, opening)
-    return Statement(epochs, payees, settlements, history, opening, closing)
-
-
-def _opening_position(first: EpochBooks, settlements: Settlements) -> Receipt | None:
-    """Return what was settled before an epoch; None: not known.
-
-    A season keeps a receipt of each settlement. Where it has some, but none before the epoch,
-    nothing was settled.
-    """
-    if first.published.manifest.previous_hash is None:
-        return NOTHING_SETTLED
-    found = settlements.before(first.number)
-    return found or (NOTHING_SETTLED if settlements.receipts else None)
+    return Statement(epochs, payees, settlements, history, opening, closing, before)
 
 
 def _read(folders: Iterable[Path], previous: Path | None = None) -> Iterator[EpochBooks]:
@@ -230,9 +245,10 @@ def _previous(books: EpochBooks) -> dict[str, int]:
     return {row.account: row.previous_cumulative for row in books.rows if row.previous_cumulative}
 
 
-def _require_chain(folders: Sequence[Path]) -> None:
+def _require_chain(folders: Sequence[Path]) -> list[Manifest]:
     """Refuse epochs that do not follow one another, before anything is computed."""
-    for before, after in pairwise(PublishedFolder(folder) for folder in folders):
+    published = [PublishedFolder(folder) for folder in folders]
+    for before, after in pairwise(published):
         if after.manifest.previous_hash != before.manifest.hash:
             raise InvalidInput(
                 Finding(
@@ -243,3 +259,4 @@ def _require_chain(folders: Sequence[Path]) -> None:
                     value=after.manifest.previous_hash or "none",
                 )
             )
+    return [one.manifest for one in published]

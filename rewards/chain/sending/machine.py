@@ -14,7 +14,7 @@ The rules, in the order of their weight:
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rewards.chain.deployment import created_address
@@ -87,6 +87,7 @@ class Machine:
     patience: int = PATIENCE_SECONDS
     short_patience: int = SHORT_PATIENCE_SECONDS
     poll: int = POLL_SECONDS
+    _said: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         """Take over what the journal has seen of the chain."""
@@ -167,7 +168,7 @@ class Machine:
                     self.take_as_done(intent, block, "found on the chain, sent by somebody else")
                     return True
             except NotYet as error:
-                self.watcher.told(f"waiting: {error.detail}")
+                self._tell(f"waiting: {error.detail}")
             if self.quorum.clock.passed() > deadline:
                 raise Stopped(Reason.NOT_FINAL_YET, f"{intent.words} is done, but not final yet")
             self.quorum.clock.sleep(self.poll)
@@ -245,7 +246,6 @@ class Machine:
         """
         deadline = self.quorum.clock.passed() + self.patience
         polls = 0
-        last_said = ""
         while True:
             if polls % SEND_EVERY == 0:
                 self.send(intent)
@@ -256,9 +256,7 @@ class Machine:
                 said = self._where(step)
             except NotYet as error:
                 said = f"waiting: {error.detail}"
-            if said != last_said:
-                self.watcher.told(f"{intent.words}: {said}")
-                last_said = said
+            self._tell(f"{intent.words}: {said}")
             if self.quorum.clock.passed() > deadline:
                 raise self._stop(intent, Stopped(Reason.NOT_FINAL_YET, f"{intent.words}: {said}"))
             polls += 1
@@ -280,7 +278,7 @@ class Machine:
                 if step.state in (State.MINED, State.FINAL):
                     return step
             except NotYet as error:
-                self.watcher.told(f"{intent.words}: waiting: {error.detail}")
+                self._tell(f"{intent.words}: waiting: {error.detail}")
             if self.quorum.clock.passed() > deadline:
                 raise self._stop(
                     intent, Stopped(Reason.NOT_FINAL_YET, f"{intent.words} is in no block yet")
@@ -470,7 +468,7 @@ class Machine:
                 limit = self.patience if waits_for_chain else self.short_patience
                 if self.quorum.clock.passed() - began >= limit:
                     raise Stopped(error.reason, error.detail) from None
-                self.watcher.told(f"waiting: {error.detail}")
+                self._tell(f"waiting: {error.detail}")
                 self.quorum.clock.sleep(self.poll)
 
     def patiently(self, ask: Callable[[], Answer]) -> Answer:
@@ -480,6 +478,12 @@ class Machine:
             Stopped: They did not.
         """
         return self._patiently(ask)
+
+    def _tell(self, message: str) -> None:
+        """Tell what is waited for, once as long as it is the same."""
+        if message != self._said:
+            self._said = message
+            self.watcher.told(message)
 
     def shown(self, intent: Intent) -> Reached:
         """Return what the contract shows at an agreed final block.

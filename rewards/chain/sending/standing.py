@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 
 PUBLISHED = "published"
+PENDING = "pending"
+PROPOSED = "proposed"
 NOTHING = "nothing"
 WRONG_ROOT = "WRONG ROOT"
 SETTLE_NOTHING = (NOTHING, WRONG_ROOT)
 """The standings of an epoch that settles no other."""
+UNDECIDED = (PENDING, PROPOSED, WRONG_ROOT)
+"""The standings of an epoch upon which no later one can be proposed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def epoch_standing(
     done = {step.key.action for step in steps}
     for action, status, advice in (
         ("activate", "activated", "`rewards push` claims for everybody; `rewards unclaimed` lists"),
-        ("propose", "proposed", "`rewards plan --action activate` once the delay is over"),
+        ("propose", PROPOSED, "`rewards plan --action activate` once the delay is over"),
     ):
         if action in done:
             return Standing(epoch, status, "final, by the journal", advice)
@@ -96,7 +100,8 @@ def epoch_standing(
 def settled_together(standings: Sequence[Standing]) -> list[Standing]:
     """Return how epochs of one contract stand, where a later one settles those before it.
 
-    Amounts are cumulative: one plan, of the last epoch published, settles every one up to it.
+    Amounts are cumulative: one plan, of the last epoch published, settles every one up to it. While
+    an epoch waits for its activation, the gate lets none after it be proposed.
 
     Args:
         standings: How each stands by itself, ascending.
@@ -115,7 +120,20 @@ def settled_together(standings: Sequence[Standing]) -> list[Standing]:
         if later.status == PUBLISHED:
             advice = f"{_plan_of(later.epoch)}: one plan settles the earlier ones too"
             told[last] = replace(later, next_step=advice)
-    return told
+    return _after_the_undecided(told)
+
+
+def _after_the_undecided(told: list[Standing]) -> list[Standing]:
+    """Let the plan of a last epoch wait for an earlier one that is undecided."""
+    waits_for = max((one.epoch for one in told if one.status in UNDECIDED), default=None)
+    if waits_for is None:
+        return told
+    return [
+        replace(one, next_step=f"once epoch {waits_for} is decided: {one.next_step}")
+        if one.status == PUBLISHED and one.epoch > waits_for and one.next_step.startswith("`")
+        else one
+        for one in told
+    ]
 
 
 def _plan_of(epoch: int) -> str:
@@ -152,7 +170,7 @@ def _on_chain(manifest: Manifest, chain: OnChain, now: int) -> Standing | None:
         if now >= pending.activatable_at
         else f"wait until {since}; a guardian may veto it"
     )
-    return Standing(epoch, "pending", f"can be activated from {since} on", advice)
+    return Standing(epoch, PENDING, f"can be activated from {since} on", advice)
 
 
 def is_moving(step: Step) -> bool:
