@@ -17,7 +17,7 @@ import numpy as np
 import sha3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -157,7 +157,7 @@ def build_tree_array(
     np.take(leaf_hashes, order[::-1], axis=0, out=tree[count - 1 :], mode="clip")  # no copy between
     del leaf_hashes  # as large as half the tree
     for start, end in levels(count):
-        tree[start:end] = hash_pairs(tree[2 * start + 1 : 2 * end + 1], kernel=kernel)
+        hash_pairs(tree[2 * start + 1 : 2 * end + 1], tree[start:end], kernel=kernel)
     indices = np.empty(count, np.int32)
     indices[order] = np.arange(2 * count - 2, count - 2, -1, dtype=np.int32)
     return tree, indices
@@ -172,21 +172,31 @@ def levels(count: int) -> Iterator[tuple[int, int]]:
         end = start
 
 
-def hash_pairs(children: Octets, *, kernel: bool | None = None) -> Octets:
-    """Return the parents of neighbouring nodes; each hashes its children in ascending order."""
-    compiled = _kernels_for(len(children) // 2, kernel=kernel)
-    if compiled is not None:
-        words = children.reshape(-1, 64).view("<u8")
-        parents = np.empty((len(words), 4), "<u8")
-        in_threads(
-            lambda rows: compiled.hash_pairs(words[rows], compiled.ROUND_CONSTANTS, parents[rows]),
-            blocks(len(words)),
-        )
-        return parents.view(np.uint8)
-    pairs = children.reshape(-1, 2, 32).copy()
-    swapped = np.flatnonzero(is_above(pairs[:, 0], pairs[:, 1]))
-    pairs[swapped] = pairs[swapped, ::-1]
-    return _one_by_one(pairs.reshape(-1, 64))
+def hash_pairs(children: Octets, parents: Octets, *, kernel: bool | None = None) -> None:
+    """Write the parents of neighbouring nodes; each hashes its children in ascending order."""
+    compiled = _kernels_for(len(parents), kernel=kernel)
+    pairs = children.reshape(-1, 64)
+
+    def hash_block(rows: slice) -> None:
+        if compiled is not None:
+            words, digests = pairs[rows].view("<u8"), parents[rows].view("<u8")
+            compiled.hash_pairs(words, compiled.ROUND_CONSTANTS, digests)
+        else:
+            both = pairs[rows].reshape(-1, 2, 32).copy()
+            swapped = np.flatnonzero(is_above(both[:, 0], both[:, 1]))
+            both[swapped] = both[swapped, ::-1]
+            parents[rows] = _one_by_one(both.reshape(-1, 64))
+
+    _each_block(hash_block, len(parents), beside=compiled is not None)
+
+
+def _each_block(work: Callable[[slice], None], count: int, *, beside: bool) -> None:
+    """Call `work` for each block, side by side where the work does not hold the global lock."""
+    if beside:
+        in_threads(work, blocks(count))
+    else:
+        for rows in blocks(count):
+            work(rows)
 
 
 def leaf_hashes(
@@ -222,11 +232,7 @@ def leaf_hashes(
             words[:, 104:] = own
             hashes[rows] = _one_by_one(_one_by_one(words))
 
-    if compiled is None:
-        for rows in blocks(len(accounts)):
-            hash_block(rows)
-    else:
-        in_threads(hash_block, blocks(len(accounts)))
+    _each_block(hash_block, len(accounts), beside=compiled is not None)
     return hashes
 
 
