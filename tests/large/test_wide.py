@@ -56,7 +56,9 @@ def test_operators__between_columns_and_with_a_number(
 ) -> None:
     left, right = [a for a, _ in both], [b for _, b in both]
     a, b = column_from(left), column_from(right)
-    assert operate(a, b).tolist() == [operate(x, y) for x, y in both]
+    results = operate(a, b)
+    assert results.tolist() == [operate(x, y) for x, y in both]
+    assert isinstance(results, Wide if operate in OPERATORS else np.ndarray)
     assert operate(a, a).tolist() == [operate(x, x) for x in left]
     assert operate(a, number).tolist() == [operate(x, number) for x in left]
     assert operate(number, a).tolist() == [operate(number, x) for x in left]
@@ -81,6 +83,26 @@ def test_quotient__beside_a_multiple__is_not_one_off(divisor: int, times: int, s
     assert (quotients[0], remainders[0]) == divmod(value, divisor)
 
 
+@pytest.mark.parametrize("divisor", [*range(2, 40), LIMB - 1, 10**27 + 7])
+def test_quotient__of_the_largest_digits__is_rounded_down(divisor: int) -> None:
+    # Just below a power of the base, what a rounded reciprocal loses is as large as can be.
+    values = [10 ** (9 * halves) - step for halves in (1, 2, 3, 5, 8) for step in range(1, 9)]
+    values += [-value for value in values]
+    quotients, remainders = divmod(column_from(values), divisor)
+    assert quotients.tolist() == [value // divisor for value in values]
+    assert remainders.tolist() == [value % divisor for value in values]
+
+
+@given(columns, st.integers(1, 2**256))
+def test_other_operations__are_those_of_the_integers(values: list[int], number: int) -> None:
+    column = column_from(values)
+    assert (column >> 3).tolist() == [value >> 3 for value in values]
+    assert (column & 0xFF).tolist() == [value & 0xFF for value in values]
+    assert (number // (column * column + 1)).tolist() == [number // (x * x + 1) for x in values]
+    with pytest.raises(ZeroDivisionError):
+        column_from([number]) // 0
+
+
 @given(st.lists(st.integers(-(2**200), 2**200), max_size=6), st.integers(1, 9))
 def test_power(values: list[int], exponent: int) -> None:
     assert (column_from(values) ** exponent).tolist() == [value**exponent for value in values]
@@ -95,6 +117,20 @@ def test_sum_rank_and_order(values: list[int]) -> None:
     order = column.order().tolist()
     assert order == sorted(range(len(values)), key=values.__getitem__)
     assert above_zero(column).tolist() == [max(value, 0) for value in values]
+
+
+def test_ascending__where_leading_bits_decide__sorts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Wide, "order")
+    for width in (1, 2, 3, 12):
+        values = [(number * 7919 % 997) * LIMB**width // 1000 for number in range(500)]
+        values += values[:50]
+        assert column_from(values).ascending().tolist() == sorted(values)
+
+
+@pytest.mark.parametrize("values", [[5, 1, 3], [1, 5, 3], [3, 5, 1]])
+def test_ascending__where_leading_bits_are_the_same(values: list[int]) -> None:
+    near = [2**200 + value for value in values]
+    assert column_from([*near, 7]).ascending().tolist() == sorted([*near, 7])
 
 
 @given(st.lists(columns.filter(bool), min_size=1, max_size=5))
@@ -116,6 +152,13 @@ def test_leading_bits__never_stand_against_the_order(left: list[int], right: lis
     assert [key for _, key in ranked] == sorted(keys)
     same = dict(ranked)
     assert all(same[value] == key for value, key in ranked)
+
+
+@pytest.mark.parametrize("limit", [1000, 2**40, LIMB, TOP_LIMIT, 2**64, 10**27, LIMB**2, 2**200])
+def test_leading_bits__tell_a_thousand_steps_apart(limit: int) -> None:
+    keys = column_from([limit * step // 1000 for step in range(1000)]).leading(limit).tolist()
+    assert keys == sorted(set(keys))
+    assert len(keys) == 1000
 
 
 @given(natural_columns)
@@ -172,6 +215,14 @@ def test_stored__takes_few_bytes(values: list[int], bytes_a_row: int) -> None:
     held = kept.limbs if isinstance(kept, Wide) else kept
     assert held.nbytes == bytes_a_row * len(values)
     assert kept.tolist() == values
+
+
+def test_stored__of_a_difference__takes_no_more_limbs_than_needed() -> None:
+    high, low = column_from([2**200, 5]), column_from([2**200 - 5, 0])
+    kept = stored(high - low)
+    assert kept.tolist() == [5, 5]
+    assert kept.dtype == np.int32
+    assert len(stored(high - column_from([2**200 - 2**70, 0])).limbs) == 2
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int32, np.int64])

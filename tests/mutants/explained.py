@@ -28,4 +28,49 @@ EXPLAINED: dict[str, str] = {
     "attribution: 0 → 1": (
         "whose account is not covered has claimed everything, and beyond that nothing is attributed"
     ),
+    "wide: used > 1 → used <= 1": "halves that are 0 in every row are multiplied too: slower",
+    "wide: limbs[-1].max() >= LIMB → limbs[-1].max() > LIMB": (
+        "a digit of exactly 10^9 is multiplied as well as one of 0 and a carried 1"
+    ),
+    "wide: limbs[-1].min() < -LIMB → limbs[-1].min() <= -LIMB": "a limb more than is needed",
+    "wide: limbs[-1].min() < -LIMB → limbs[-1].min() >= -LIMB": "a limb more than is needed",
+    "wide: -LIMB → LIMB": "a limb more than is needed",
+    "wide: 1 → 2": "a limb, a half, a row or a carry more than is needed, or one that is 0 anyway",
+    "wide: 2 → 3": "a half more than is needed",
+    "wide: (a, b) if len(a) > len(b) else (b, a) → (a, b) if not len(a) > len(b) else (b, a)": (
+        "the product is the same, in more steps"
+    ),
+    "wide: len(a) > len(b) → len(a) >= len(b)": "the product is the same",
+    "wide: len(a) > len(b) → len(a) <= len(b)": "the product is the same, in more steps",
+    "wide: if i % PRODUCTS_AT_A_TIME == PRODUCTS_AT_A_TIME - 1"
+    " → if not i % PRODUCTS_AT_A_TIME == PRODUCTS_AT_A_TIME - 1": "carried more often: slower",
+    "wide: i % PRODUCTS_AT_A_TIME == PRODUCTS_AT_A_TIME - 1"
+    " → i % PRODUCTS_AT_A_TIME != PRODUCTS_AT_A_TIME - 1": "carried more often: slower",
+    "wide: if not len(top) or (top.max() < TOP_LIMIT and top.min() > -TOP_LIMIT)"
+    " → if not (not len(top) or (top.max() < TOP_LIMIT and top.min() > -TOP_LIMIT))": (
+        "a limb more each time, so that the last one never comes near its limit"
+    ),
+    "wide: top.max() < TOP_LIMIT → top.max() >= TOP_LIMIT": "a limb more each time",
+    "wide: top.min() > -TOP_LIMIT → top.min() <= -TOP_LIMIT": "a limb more each time",
+    "wide: top.min() > -TOP_LIMIT → top.min() >= -TOP_LIMIT": (
+        "two limbs of exactly -2^62 have a sum of 63 bits"
+    ),
+    "wide: -TOP_LIMIT → TOP_LIMIT": "a limb more each time",
+    "wide: False → True": "a copy more",
+    "wide: len(self.limbs) >= width → len(self.limbs) > width": "what is carried stays as it is",
+    "wide: method == '__call__' and (not options) and (len(inputs) == 2)"
+    " → method == '__call__' or not options or len(inputs) == 2": (
+        "an operator between two columns is all that is ever asked for"
+    ),
+    "wide: function in _QUOTIENTS and isinstance(b, int) and (b > 0)"
+    " → function in _QUOTIENTS or isinstance(b, int) or b > 0": (
+        "an operator between two columns is all that is ever asked for"
+    ),
+    "wide: b > 0 → b >= 0": "both ways end in ZeroDivisionError",
+    "wide: used > 1 → used >= 1": "a column of zeros keeps one limb either way",
+    "wide: len(self.limbs) > 1 → len(self.limbs) >= 1": "one number to sort by or a list of one",
+    "wide: max((1 << 30) // max(len(self), 1), 1) → min((1 << 30) // max(len(self), 1), 1)": (
+        "added up in more steps: slower"
+    ),
+    "wide: 1 << 30 → 1 >> 30": "added up in more steps: slower",
 }
