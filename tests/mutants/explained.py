@@ -62,10 +62,6 @@ EXPLAINED: dict[str, str] = {
     " → method == '__call__' or not options or len(inputs) == 2": (
         "an operator between two columns is all that is ever asked for"
     ),
-    "wide: function in _QUOTIENTS and isinstance(b, int) and (b > 0)"
-    " → function in _QUOTIENTS or isinstance(b, int) or b > 0": (
-        "an operator between two columns is all that is ever asked for"
-    ),
     "wide: b > 0 → b >= 0": "both ways end in ZeroDivisionError",
     "wide: used > 1 → used >= 1": "a column of zeros keeps one limb either way",
     "wide: len(self.limbs) > 1 → len(self.limbs) >= 1": "one number to sort by or a list of one",
@@ -73,4 +69,10 @@ EXPLAINED: dict[str, str] = {
         "added up in more steps: slower"
     ),
     "wide: 1 << 30 → 1 >> 30": "added up in more steps: slower",
+    "wide: -1 → 1": "zeros like another half: all are of one shape",
+    "wide: 62 → 63": "one leading bit more, and still within 63",
+    "wide: 0 → 1": "one leading bit fewer",
+    "wide: int(self.limbs[-1].max()) + 1 → int(self.limbs[-1].max()) - 1": (
+        "a limit that is a little too low has as many limbs, and the order is looked at"
+    ),
 }
