@@ -46,7 +46,7 @@ def unlock(keystore: Path, password: str) -> LocalAccount:
     except ValueError as error:
         wrong = "MAC mismatch" in str(error)
     except (KeyError, TypeError, NotImplementedError, OverflowError, MemoryError):
-        wrong = False
+        wrong = False  # a field is missing or of no use, or a cipher that eth-keyfile does not know
     else:
         return account
     if wrong:
