@@ -74,13 +74,14 @@ def _positions(statement: Statement) -> dict[str, Any]:
             "Open before": opening.open,
             "Allotted in the range": statement.added,
             "Claimed in the range": statement.claimed,
+            "Open": closing.open,
         }
     columns |= {
-        "Open": closing.open,
         "Allotted in all": closing.allotted,
         "Funded": closing.funded,
         "Claimed": closing.claimed,
     }
+    columns.setdefault("Open", closing.open)  # what is left ends the row, or its sum before
     labels = {**LINE_LABELS, EARLIER: f"Before epoch {statement.history.start}"}
     rows = [
         (labels[line], [None if lines is None else lines[i] for lines in columns.values()])
